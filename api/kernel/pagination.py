@@ -16,6 +16,7 @@ from api.kernel.schemas import Wire
 from api.kernel.security import Keys
 
 P = TypeVar("P")
+R = TypeVar("R")
 MAX_LIMIT = 100
 # The database reads all rows that an offset skips; deeper pages need the cursor.
 MAX_PAGE = 1_000
@@ -86,6 +87,21 @@ def place_of(page: PageParams, keys: Keys, listing: str, read: Callable[[list[st
     """The place of the last row of the page before, as `read` makes it of the sort values; None for the first page.
     Raises: ValidationFailed."""
     return None if page.cursor is None else read(decode_cursor(keys, listing, page.cursor))
+
+
+def page_of(
+    page: PageParams,
+    keys: Keys,
+    listing: str,
+    shown: Sequence[R],
+    place: Callable[[R], Sequence[object]],
+    *,
+    more: bool,
+    total: int | None = None,
+) -> Pagination:
+    """What an answer with these rows says of its page. `place`: a row's sort values, as `place_of` reads them; `more`:
+    there are rows behind the last one."""
+    return pagination(page, keys, listing, total, place(shown[-1]) if more else None)
 
 
 def by_id(values: list[str]) -> UUID:

@@ -10,7 +10,7 @@ from api.catalog.routes import ProductId
 from api.kernel.auth import AdminActor, SignedIn
 from api.kernel.context import Ctx
 from api.kernel.errors import Forbidden, NotAuthenticated, ValidationFailed
-from api.kernel.pagination import Page, by_id, by_time, pagination, place_of
+from api.kernel.pagination import Page, by_id, by_time, page_of, place_of
 from api.kernel.problems import responses
 
 router = APIRouter(tags=["approval"])
@@ -30,8 +30,8 @@ async def list_queued_products(ctx: Ctx, actor: AdminActor, page: Page) -> Waiti
     after = place_of(page, ctx.keys, _QUEUE, by_time)
     async with ctx.db.read() as tx:
         shown, more = await queries.waiting(tx, actor, page, after)
-    following = (shown[-1].queued_at, shown[-1].product_id) if more else None
-    return WaitingList(products=shown, pagination=pagination(page, ctx.keys, _QUEUE, None, following))
+    following = page_of(page, ctx.keys, _QUEUE, shown, lambda one: (one.queued_at, one.product_id), more=more)
+    return WaitingList(products=shown, pagination=following)
 
 
 @router.put(
@@ -58,5 +58,5 @@ async def list_product_decisions(ctx: Ctx, actor: SignedIn, product_id: ProductI
     before = place_of(page, ctx.keys, listing, by_id)
     async with ctx.db.read() as tx:
         shown, more = await queries.decisions_of(tx, actor, product_id, page, before)
-    following = [shown[-1].decision_id] if more else None
-    return DecisionList(decisions=shown, pagination=pagination(page, ctx.keys, listing, None, following))
+    following = page_of(page, ctx.keys, listing, shown, lambda one: [one.decision_id], more=more)
+    return DecisionList(decisions=shown, pagination=following)

@@ -1,5 +1,6 @@
 """HTTP of offer matches."""
 
+from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
@@ -12,7 +13,7 @@ from api.catalog.matches.schemas import MatchDecisionIn, MatchState, OfferMatchB
 from api.kernel.auth import AdminActor
 from api.kernel.context import Ctx
 from api.kernel.errors import Forbidden, NotAuthenticated, ValidationFailed
-from api.kernel.pagination import Page, by_time, pagination, place_of
+from api.kernel.pagination import Page, by_time, page_of, place_of
 from api.kernel.paths import id_in_path
 from api.kernel.problems import responses
 
@@ -38,9 +39,12 @@ async def list_offer_matches(
     after = place_of(page, ctx.keys, listing, lambda values: (*by_time(values), UUID(values[2])))
     async with ctx.db.read() as tx:
         shown, more = await queries.matches(tx, actor, state, page, after)
-    last = shown[-1] if more else None
-    following = None if last is None else (last.created_at, last.product.product_id, last.other_product.product_id)
-    return OfferMatchList(matches=shown, pagination=pagination(page, ctx.keys, listing, None, following))
+    following = page_of(page, ctx.keys, listing, shown, _place, more=more)
+    return OfferMatchList(matches=shown, pagination=following)
+
+
+def _place(match: OfferMatchBody) -> tuple[datetime, UUID, UUID]:
+    return match.created_at, match.product.product_id, match.other_product.product_id
 
 
 @router.put(

@@ -13,7 +13,7 @@ from api.catalog.schemas import Status
 from api.kernel.auth import SellerActor
 from api.kernel.context import Ctx
 from api.kernel.errors import Forbidden, NotAuthenticated, ValidationFailed
-from api.kernel.pagination import Page, by_id, pagination, place_of
+from api.kernel.pagination import Page, by_id, page_of, place_of
 from api.kernel.problems import responses
 
 router = APIRouter(tags=["catalog"])
@@ -41,9 +41,9 @@ async def list_own_products(
     after = place_of(page, ctx.keys, listing, by_id)
     async with ctx.db.read() as tx:
         found = await own_products(tx, actor, wanted, page, after)
-    shown = found[: page.limit]
-    following = [shown[-1].product_id] if len(found) > page.limit else None
-    return OwnProductList(products=shown, pagination=pagination(page, ctx.keys, listing, None, following))
+    shown, more = found[: page.limit], len(found) > page.limit
+    following = page_of(page, ctx.keys, listing, shown, lambda one: [one.product_id], more=more)
+    return OwnProductList(products=shown, pagination=following)
 
 
 @router.get(
@@ -67,6 +67,6 @@ async def list_awaited_images(
     after = place_of(page, ctx.keys, listing, lambda values: (values[0], UUID(values[1])))
     async with ctx.db.read() as tx:
         found = await awaited_images(tx, actor, wanted, page, after)
-    shown = found[: page.limit]
-    following = [shown[-1].source, shown[-1].image_id] if len(found) > page.limit else None
-    return AwaitedList(images=shown, pagination=pagination(page, ctx.keys, listing, None, following))
+    shown, more = found[: page.limit], len(found) > page.limit
+    following = page_of(page, ctx.keys, listing, shown, lambda one: [one.source, one.image_id], more=more)
+    return AwaitedList(images=shown, pagination=following)

@@ -26,7 +26,7 @@ from api.kernel.actor import Actor
 from api.kernel.auth import SellerActor, SignedIn
 from api.kernel.context import Ctx
 from api.kernel.errors import Forbidden, NotAuthenticated, ValidationFailed
-from api.kernel.pagination import Cursor, PageLimit, PageParams, pagination, place_of
+from api.kernel.pagination import Cursor, PageLimit, PageParams, page_of, place_of
 from api.kernel.problems import responses
 
 router = APIRouter(prefix="/products/{productId}/versions", tags=["catalog"])
@@ -49,12 +49,10 @@ async def list_versions(
     before = place_of(page, ctx.keys, listing, lambda values: int(values[0]))
     async with ctx.db.read() as tx:
         found = await versions_of(tx, actor, product_id, before or MOST_VERSIONS, limit + 1)
-    shown = found[:limit]
-    following = [shown[-1].version] if len(found) > limit else None
+    shown, more = found[:limit], len(found) > limit
     rows = [VersionRow.model_validate(_row(one, actor)) for one in shown]
-    return VersionList(
-        product_id=product_id, versions=rows, pagination=pagination(page, ctx.keys, listing, None, following)
-    )
+    following = page_of(page, ctx.keys, listing, shown, lambda one: [one.version], more=more)
+    return VersionList(product_id=product_id, versions=rows, pagination=following)
 
 
 @router.get(

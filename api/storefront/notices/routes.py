@@ -11,7 +11,7 @@ from api.catalog.routes import ProductId
 from api.kernel.auth import AdminActor, CurrentActor, SellerActor
 from api.kernel.context import Ctx
 from api.kernel.errors import Forbidden, NotAuthenticated, TooManyRequests, ValidationFailed
-from api.kernel.pagination import Page, by_id, by_time, pagination, place_of
+from api.kernel.pagination import Page, by_id, by_time, page_of, pagination, place_of
 from api.kernel.paths import id_in_path
 from api.kernel.problems import responses
 from api.storefront.notices import commands, queries
@@ -79,8 +79,8 @@ async def list_reported_products(ctx: Ctx, actor: AdminActor, page: Page) -> Rep
     """Those that have waited longest first; continue with `nextCursor`, not with `page`."""
     async with ctx.db.read() as tx:
         shown, more = await queries.reported(tx, actor, page, place_of(page, ctx.keys, _REPORTED, by_time))
-    last = (shown[-1].first_report_at, shown[-1].product_id) if more else None
-    return ReportedProductList(products=shown, pagination=pagination(page, ctx.keys, _REPORTED, None, last))
+    following = page_of(page, ctx.keys, _REPORTED, shown, lambda one: (one.first_report_at, one.product_id), more=more)
+    return ReportedProductList(products=shown, pagination=following)
 
 
 @router.get(
@@ -124,8 +124,8 @@ async def list_own_report_decisions(ctx: Ctx, actor: SellerActor, page: Page) ->
     """The newest first, each with the statement of reasons; continue with `nextCursor`. Who reported is not told."""
     async with ctx.db.read() as tx:
         shown, more = await queries.own_decisions(tx, actor, page, place_of(page, ctx.keys, _DECISIONS, by_time))
-    last = (shown[-1].created_at, shown[-1].decision_id) if more else None
-    return OwnDecisionList(decisions=shown, pagination=pagination(page, ctx.keys, _DECISIONS, None, last))
+    following = page_of(page, ctx.keys, _DECISIONS, shown, lambda one: (one.created_at, one.decision_id), more=more)
+    return OwnDecisionList(decisions=shown, pagination=following)
 
 
 @router.put(
@@ -149,8 +149,8 @@ async def list_objections(ctx: Ctx, actor: AdminActor, page: Page) -> OpenObject
     """The oldest first; continue with `nextCursor`."""
     async with ctx.db.read() as tx:
         shown, more = await queries.open_objections(tx, actor, page, place_of(page, ctx.keys, _OBJECTIONS, by_time))
-    last = (shown[-1].created_at, shown[-1].decision_id) if more else None
-    return OpenObjectionList(objections=shown, pagination=pagination(page, ctx.keys, _OBJECTIONS, None, last))
+    following = page_of(page, ctx.keys, _OBJECTIONS, shown, lambda one: (one.created_at, one.decision_id), more=more)
+    return OpenObjectionList(objections=shown, pagination=following)
 
 
 @router.put(
