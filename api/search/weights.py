@@ -1,0 +1,32 @@
+"""What a search result's score is made of: every number that ranks, with the reason for it."""
+
+# How often the words of a part stand in the combined field of a product, so that one list of postings says for each
+# word where it is and how much that counts. A title says what the thing is, its category what kind of thing; a
+# description names much that the thing is not.
+TITLE = 3
+BRAND = 1
+CATEGORY = 2
+VALUES = 1
+DESCRIPTION = 1
+
+# Words that stand side by side in the title as they were typed.
+PHRASE = 0.5
+# A word of the title once more: titles are shorter than what is combined, so a word that fills one counts.
+IN_TITLE = 0.3
+
+# An accepted synonym is a little less than the word that was typed.
+SYNONYM = 0.8
+# A compound that has the word as a part: less, because the part need not be what the thing is.
+COMPOUND = 0.5
+# Words that say that someone shops, not what for: they order what else is equal.
+FILLER = 0.05
+
+# With fewer products that have all words, those with some of them follow.
+FILL_BELOW = 10
+# Words that more than this share of the products have do not fill: everything would be found.
+TOO_COMMON = 0.1
+# So many of the rarest words fill: more take long and change nothing.
+MOST_FILLING = 6
+
+# The most that a popular product's score is multiplied by: twice as many sales must not outrank a better match.
+MOST_POPULAR = 1.1
