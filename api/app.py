@@ -31,6 +31,7 @@ from api.kernel.settings import Settings, load_settings
 from api.recommendations.recommender import Recommender
 from api.search.engine.store import IndexStore
 from api.search.engine.tantivy_index import TantivyIndex
+from api.search.log.recorder import QueryLog
 
 ROUTERS = [(health.router, ""), (key_set.router, ""), (problem_types.router, ""), *nouns.routers()]
 
@@ -52,11 +53,16 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with open_context(configured) as context, cache.running():
+        async with (
+            open_context(configured) as context,
+            cache.running(),
+            QueryLog.running(context, sink := EventSink(context)) as query_log,
+        ):
             app.state.context = context
             app.state.ready = ready
             app.state.session_guard = SessionGuard(context.db)
-            app.state.event_sink = EventSink(context)
+            app.state.event_sink = sink
+            app.state.query_log = query_log
             app.state.cart_streams = streams = Streams(context, configured.cart_streams)
             app.state.recommender = Recommender(context, cache)
             app.state.search_index = index = TantivyIndex(IndexStore.of(configured))

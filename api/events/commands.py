@@ -39,7 +39,11 @@ class EventSink:
         """Store the events; returns how many were kept: all, unless neither the stream nor the spool takes them."""
         received = clock.now()
         entries = [stream.entry_of(event, actor, self._ctx.keys, received, bot=bot) for event in events]
-        if await self._publish(entries, self._recent(actor, events)):
+        return await self.send(entries, self._recent(actor, events))
+
+    async def send(self, entries: Sequence[Entry], recent: dict[str, list[str]]) -> int:
+        """Store entries, and the latest products of owners; returns how many entries were kept."""
+        if await self._publish(entries, recent):
             metrics.BEHAVIOUR_EVENTS.labels("streamed").inc(len(entries))
             return len(entries)
         kept = await self._spool(entries)

@@ -33,6 +33,9 @@ class BehaviourEvent(Wire):
     quantity: Quantity | None = None
     order_id: WireId | None = None
     result_count: Annotated[int, Field(ge=0, le=2_000_000_000, description="Hits of a search")] | None = None
+    search_id: (
+        Annotated[WireId, Field(description="Of the answer whose results it is about: its header `X-Search-Id`")] | None
+    ) = None
 
     @model_validator(mode="after")
     def _has_its_subject(self) -> "BehaviourEvent":

@@ -13,6 +13,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 from redis.typing import EncodableT
 
+from api.events.contacts import without_contacts
 from api.events.schemas import BehaviourEvent
 from api.kernel.actor import Actor
 from api.kernel.ids import new_id
@@ -53,7 +54,7 @@ def entry_of(event: BehaviourEvent, actor: Actor, keys: Keys, received: datetime
         "eventId": str(event.event_id or new_id()),
         "type": event.type,
         "productId": _text(event.product_id),
-        "query": event.query,
+        "query": None if event.query is None else without_contacts(event.query),
         "userId": _text(actor.user_id),
         "sessionKey": session_key(keys, session) if session else None,
         "source": event.source,
@@ -62,6 +63,7 @@ def entry_of(event: BehaviourEvent, actor: Actor, keys: Keys, received: datetime
         "quantity": _text(event.quantity),
         "orderId": _text(event.order_id),
         "resultCount": _text(event.result_count),
+        "searchId": _text(event.search_id),
         "bot": "1" if bot else None,
         "timeSource": "future" if future else None if event.occurred_at else "server",
         "occurredAt": occurred.isoformat(),

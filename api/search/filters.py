@@ -43,6 +43,19 @@ class Filters:
     in_stock: bool | None = None
 
     @property
+    def names(self) -> list[str]:
+        """Of the filters that were asked for, as they are asked for."""
+        asked = {
+            "brand": self.brands,
+            "category": self.categories,
+            "price": self.prices,
+            "rating": self.ratings,
+            "prime": self.prime is not None,
+            "inStock": self.in_stock is not None,
+        }
+        return [name for name, used in asked.items() if used] + [f"attr.{name}" for name in self.attributes]
+
+    @property
     def narrow_a_group(self) -> bool:
         """Whether one of the groups that are counted has a filter of its own."""
         return bool(self.brands or self.prices or self.ratings)

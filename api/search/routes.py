@@ -19,10 +19,17 @@ from api.kernel.schemas import Params
 from api.search.engine.index import SearchIndex, SearchQuery
 from api.search.errors import BadFilter, IndexNotReady
 from api.search.filters import in_tree, parse_filters, unknown_attribute
+from api.search.log.recorder import HEADER, Answered, log_of
 from api.search.schemas import Autocomplete, SearchBody
 
 router = APIRouter(prefix="/search", tags=["search"], route_class=DirectRoute)
 SUGGESTIONS = 5
+_SEARCH_ID = {
+    HEADER: {
+        "description": "Of this search: events about its results name it as `searchId`",
+        "schema": {"type": "string", "format": "uuid"},
+    }
+}
 
 
 async def index_of(request: Request) -> SearchIndex:
@@ -47,7 +54,7 @@ class SearchParams(Params):
     operation_id="search",
     summary="Full text with filters and counts",
     response_model=SearchBody,
-    responses=responses(ValidationFailed, BadFilter, IndexNotReady),
+    responses={200: {"headers": _SEARCH_ID}, **responses(ValidationFailed, BadFilter, IndexNotReady)},
     openapi_extra=header_in_document(),
 )
 async def search(ctx: Ctx, request: Request, asked: Annotated[SearchParams, Query()]) -> Response:
@@ -83,7 +90,20 @@ async def search(ctx: Ctx, request: Request, asked: Annotated[SearchParams, Quer
     }
     # A SearchBody. The index stores each result as the JSON that is answered: it is not read to be written again.
     head = f'{{"query":{orjson.dumps(query.text).decode()},"results":[{",".join(found.hits)}],'
-    return Response(head.encode() + orjson.dumps(rest)[1:], headers=reader.headers, media_type="application/json")
+    answered = Answered(
+        text=query.text,
+        total=found.total,
+        hits=found.hits,
+        corrected=found.corrected,
+        relaxed=(),
+        sort=asked.sort,
+        filter_names=filters.names,
+        page=asked.page,
+        page_size=asked.limit,
+        language=reader.language,
+    )
+    headers = {**reader.headers, HEADER: str(log_of(request).note(request, answered))}
+    return Response(head.encode() + orjson.dumps(rest)[1:], headers=headers, media_type="application/json")
 
 
 @router.get(

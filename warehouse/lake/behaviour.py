@@ -12,6 +12,7 @@ import pyarrow as pa
 from deltalake import DeltaTable, Schema
 
 from warehouse.lake.catalog import data_files, open_table, root_of, table_uri
+from warehouse.lake.commit import sync_since
 from warehouse.lake.objects import reach
 from warehouse.lake.read import quote, scan_sql
 
@@ -31,6 +32,15 @@ EVENTS = pa.schema(
         pa.field("quantity", pa.int32()),
         pa.field("order_id", pa.string()),
         pa.field("result_count", pa.int32()),
+        pa.field("search_id", pa.string()),
+        pa.field("relaxed_words", pa.string()),
+        pa.field("corrected_query", pa.string()),
+        pa.field("sort", pa.string()),
+        pa.field("filter_names", pa.string()),
+        pa.field("page", pa.int32()),
+        pa.field("page_size", pa.int32()),
+        pa.field("shown_products", pa.string()),
+        pa.field("language", pa.string()),
         pa.field("is_bot", pa.bool_()),
         pa.field("time_source", pa.string()),
         pa.field("occurred_at", pa.timestamp("us", tz="UTC")),
@@ -73,12 +83,24 @@ def ensure_rejected(lake: str | os.PathLike[str]) -> DeltaTable:
 def _ensure(uri: str, schema: pa.Schema, partition_by: list[str] | None) -> DeltaTable:
     table = open_table(uri)
     if table is not None:
-        return table
+        return _with_columns(table, schema)
     if "://" not in uri:
         os.makedirs(uri, exist_ok=True)  # noqa: PTH103 - the URI is a folder's path here
     return DeltaTable.create(
         uri, schema=Schema.from_arrow(schema), partition_by=partition_by, configuration=dict(_CONFIGURATION)
     )
+
+
+def _with_columns(table: DeltaTable, schema: pa.Schema) -> DeltaTable:
+    """A table of an earlier release gets the columns that are new; its rows have NULL there."""
+    known = {field.name for field in table.schema().fields}
+    new = pa.schema([field for field in schema if field.name not in known])
+    if len(new):
+        before = table.version()
+        table.alter.add_columns(Schema.from_arrow(new).fields)
+        table.update_incremental()
+        sync_since(table, before)
+    return table
 
 
 def attach_events(con: duckdb.DuckDBPyConnection, lake: str | os.PathLike[str], schema: str = "behaviour") -> None:

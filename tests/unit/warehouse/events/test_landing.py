@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 import duckdb
 import pyarrow as pa
 import pytest
-from deltalake import DeltaTable
+from deltalake import DeltaTable, Schema
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -20,7 +20,7 @@ from warehouse.events.entries import Entry, Landed, Rejected, row_of
 from warehouse.events.landing import Landing
 from warehouse.events.redis_source import id_of, position_of, sent_at
 from warehouse.events.seen import HASH_SQL, SeenIds, hash_of
-from warehouse.lake.behaviour import attach_events, events_uri, rejected_uri
+from warehouse.lake.behaviour import DAY, EVENTS, attach_events, events_uri, rejected_uri
 from warehouse.lake.read import connect
 
 NOW = datetime(2026, 3, 10, 12, 0, tzinfo=UTC)
@@ -70,8 +70,44 @@ def test_an_entry_becomes_the_row_that_it_says() -> None:
         "event_id": str(UUID(int=7)), "origin": "server", "event_type": "purchase", "product_id": PRODUCT,
         "query": "lamp", "user_id": user, "session_key": "k", "source": "mail", "campaign": "spring",
         "list_position": 3, "quantity": 2, "order_id": order, "result_count": 0, "is_bot": True,
+        "search_id": None, "relaxed_words": None, "corrected_query": None, "sort": None, "filter_names": None,
+        "page": None, "page_size": None, "shown_products": None, "language": None,
         "time_source": "server", "occurred_at": NOW, "received_at": NOW, "landed_at": NOW, "day": NOW.date(),
     }  # fmt: skip
+
+
+def test_a_search_of_the_shop_has_what_its_answer_was() -> None:
+    found = row_of(
+        entry(
+            8, type="search", origin="server", query="lamp", resultCount=41, relaxed="please", corrected="lamp",
+            sort="rating", filters="attr.color,brand", page=2, pageSize=20, products=f"{PRODUCT},{PRODUCT}",
+            language="de", searchId=str(UUID(int=9)),
+        ),
+        NOW,
+        HORIZON,
+    )  # fmt: skip
+
+    assert {name: found[name] for name in (
+        "relaxed_words", "corrected_query", "sort", "filter_names", "page", "page_size", "shown_products", "language",
+        "search_id", "result_count",
+    )} == {
+        "relaxed_words": "please", "corrected_query": "lamp", "sort": "rating", "filter_names": "attr.color,brand",
+        "page": 2, "page_size": 20, "shown_products": f"{PRODUCT},{PRODUCT}", "language": "de",
+        "search_id": str(UUID(int=9)), "result_count": 41,
+    }  # fmt: skip
+
+
+def test_a_table_of_an_earlier_release_gets_the_new_columns(tmp_path: Path) -> None:
+    old = pa.schema([field for field in EVENTS if field.name not in {"page", "language"}]).append(
+        pa.field(DAY, pa.date32())
+    )
+    uri = events_uri(str(tmp_path))
+    Path(uri).mkdir(parents=True)
+    DeltaTable.create(uri, schema=Schema.from_arrow(old), partition_by=[DAY])
+
+    open_landing(tmp_path).land([entry(8, type="search", query="lamp", page=2, language="de")])
+
+    assert in_lake(tmp_path, "query, page, language") == [("lamp", 2, "de")]
 
 
 def test_an_event_from_the_future_gets_the_time_of_its_receipt() -> None:
