@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal, InvalidOperation
 from difflib import get_close_matches
+from uuid import UUID
 
 from api.catalog.queries.categories import Tree, within
 from api.kernel.money import MAX_AMOUNT
@@ -32,7 +33,7 @@ class Span:
 
 @dataclass(slots=True)
 class Filters:
-    """Parsed filters; an empty one matches everything."""
+    """Parsed filters; an empty one matches everything. `products`: only these, which no part of the text says."""
 
     brands: list[str] = field(default_factory=list)
     categories: list[str] = field(default_factory=list)
@@ -41,6 +42,7 @@ class Filters:
     attributes: dict[str, list[str]] = field(default_factory=dict)
     prime: bool | None = None
     in_stock: bool | None = None
+    products: list[UUID] = field(default_factory=list)
 
     @property
     def names(self) -> list[str]:

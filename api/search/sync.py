@@ -5,7 +5,7 @@ import shutil
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import islice
 from pathlib import Path
 from uuid import UUID
@@ -185,19 +185,14 @@ class Indexer:
 
     async def _rebuild(self, ctx: Context) -> int:
         await self._read_sales(ctx, anew=True)
-        folder = self.store.new_generation()
+        folder, writer = self.begin()
         try:
             # Changes during the rebuild are read again from this time on.
             async with ctx.db.read() as tx:
                 self.names = await index_feed.category_names(tx)
                 started = await index_feed.live_count(tx)
-            index = tantivy.Index(documents.schema(self.store.languages.known), str(folder))
-            register(index, self.store.languages)
-            writer = index.writer(BUILD_HEAP_BYTES, 1)
             total = await self._copy_catalog(ctx, writer, started.products)
-            await asyncio.to_thread(writer.commit)
-            await asyncio.to_thread(writer.wait_merging_threads)
-            write_watermark(folder, started.now)
+            await asyncio.to_thread(self.finish, folder, writer, started.now)
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
@@ -207,6 +202,27 @@ class Indexer:
         await self._drop_lists(ctx)
         log.info("search index rebuilt", products=total)
         return total
+
+    def begin(self) -> tuple[Path, tantivy.IndexWriter]:
+        """An empty generation and its writer, for a build from nothing: `add_all` and `finish` follow, then
+        `IndexStore.publish`."""
+        folder = self.store.new_generation()
+        index = tantivy.Index(documents.schema(self.store.languages.known), str(folder))
+        register(index, self.store.languages)
+        return folder, index.writer(BUILD_HEAP_BYTES, 1)
+
+    def add_all(self, writer: tantivy.IndexWriter, products: Iterable[IndexedProduct]) -> None:
+        """Write the documents of products that the generation does not have."""
+        for product in products:
+            self._add(writer, product)
+            if len(self.written) < MAX_REMEMBERED:
+                self.written[product.product_id] = self._mark(product)
+
+    def finish(self, folder: Path, writer: tantivy.IndexWriter, watermark: datetime) -> None:
+        """Commit a generation that holds the catalog as of `watermark`."""
+        writer.commit()
+        writer.wait_merging_threads()
+        write_watermark(folder, watermark)
 
     async def _drop_lists(self, ctx: Context) -> None:
         """Drop the lists that the index now answers otherwise, and say that none is left to drop."""
@@ -226,18 +242,12 @@ class Indexer:
         total, batch = 0, await _live_after(ctx, None)
         while batch:
             total += len(batch)
-            written = asyncio.to_thread(self._add_all, writer, batch)
+            written = asyncio.to_thread(self.add_all, writer, batch)
             batch, _ = await asyncio.gather(_live_after(ctx, batch[-1].product_id), written)
             if said + PROGRESS_SECONDS < clock.monotonic():
                 said = clock.monotonic()
                 log.info("search index is being built", products=total, of=expected)
         return total
-
-    def _add_all(self, writer: tantivy.IndexWriter, batch: Iterable[IndexedProduct]) -> None:
-        for product in batch:
-            self._add(writer, product)
-            if len(self.written) < MAX_REMEMBERED:
-                self.written[product.product_id] = self._mark(product)
 
     def _news(self, changed: Iterable[IndexedProduct]) -> list[_News]:
         """Those that differ from what was written last: rows inside the overlap are read repeatedly."""

@@ -86,6 +86,7 @@ def _of_product(filters: Filters) -> list[tuple[Occur, Query]]:
     parts = [
         *_either("brand_key", [brand.casefold() for brand in filters.brands]),
         *_either("categories", [documents.category_key(category) for category in filters.categories]),
+        *_either("product_id", [str(product) for product in filters.products]),
         *_any_span("rating_hundredths", [_hundredths(span) for span in filters.ratings]),
         *_flags({"prime": filters.prime, "in_stock": filters.in_stock}),
     ]
