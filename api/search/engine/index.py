@@ -29,13 +29,16 @@ class Found:
     """Counts are disjunctive: each group is counted under all filters but its own, so that it shows
     how many results another choice would add.
 
-    `hits`: the JSON of a SearchResultItem each, as the index stored it, at most two seconds old.
+    `hits`: the JSON of a SearchResultItem each, as the index stored it, at most two seconds old. `ids`: the product of
+    each hit. `scores`: the relevance of each, falling; empty where another order was asked for.
     `exact`: there are results with every word as it was typed.
     `price_ranges` by bucket of catalog.facets; `ratings` by step, "or better". `corrected` is the text that was
     searched instead when the requested one matches nothing.
     """
 
     hits: Sequence[str]
+    ids: Sequence[str]
+    scores: Sequence[float]
     total: int
     exact: bool
     brands: Sequence[tuple[str, int]]

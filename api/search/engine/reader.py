@@ -67,6 +67,7 @@ class Product:
     language, made when they are asked for. `titles` by language, its own first. The rest is what is counted, `prices`
     as the buckets of all that it is offered at."""
 
+    product_id: str
     card: str
     brand: str | None
     prices: list[int]
@@ -80,7 +81,7 @@ class Product:
         shown = orjson.loads(card)
         titles = stored.get_first("titles")
         known = {own: shown["title"]} if titles is None else orjson.loads(str(titles))
-        return cls(card, shown["brand"], stored.get_all("price_buckets"), shown["rating"], known)
+        return cls(shown["productId"], card, shown["brand"], stored.get_all("price_buckets"), shown["rating"], known)
 
     def card_in(self, language: str | None) -> str:
         """The card for a reader of a language; None: of the shop's own."""

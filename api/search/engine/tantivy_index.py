@@ -163,7 +163,8 @@ def _search(reader: Reader, query: SearchQuery) -> Found:
     searcher, words = reader.searcher, tongue.words(query.text, matching.MAX_WORDS)
     for reading in matching.readings(query.text, words, tongue):
         wanted = matching.with_filters(searcher, reading.query, query.filters)
-        hits, total = _top(searcher, wanted, query, max(query.limit, facets.COUNTED_HERE))
+        top, total = _top(searcher, wanted, query, max(query.limit, facets.COUNTED_HERE))
+        hits, shown = [address for _, address in top], top[: query.limit]
         # With filters, nothing may be found although the text matches: then it is not read in another way.
         if total or reading.last or matching.matches(searcher, reading.query):
             few = total == len(hits) and not query.filters.narrow_a_group and not query.filters.attributes
@@ -171,6 +172,8 @@ def _search(reader: Reader, query: SearchQuery) -> Found:
             groups = facets.Facets.of(products) if few else facets.facets(reader, reading.query, wanted, query)
             return Found(
                 hits=[product.card_in(query.language) for product in products[: query.limit]],
+                ids=[product.product_id for product in products[: query.limit]],
+                scores=[score for score, _ in shown] if query.sort == "relevance" else [],
                 total=total,
                 exact=reading.exact and total > 0,
                 brands=groups.brands,
@@ -183,14 +186,15 @@ def _search(reader: Reader, query: SearchQuery) -> Found:
 
 def _top(
     searcher: tantivy.Searcher, wanted: tantivy.Query, query: SearchQuery, limit: int
-) -> tuple[list[tantivy.DocAddress], int]:
-    """The first `limit` documents from the page's offset on, and how many match."""
+) -> tuple[list[tuple[float, tantivy.DocAddress]], int]:
+    """The first `limit` documents from the page's offset on, each with its score or what it is ordered by, and how many
+    match."""
     if query.sort == "relevance":
         result = searcher.search(wanted, limit, offset=query.offset, weight_by_field="popularity")
     else:
         by, order = _ORDERS[query.sort]
         result = searcher.search(wanted, limit, offset=query.offset, order_by_field=by, order=order)
-    return [address for _, address in result.hits], result.count  # type: ignore[attr-defined]  # missing in the wheel's stub
+    return result.hits, result.count  # type: ignore[attr-defined]  # missing in the wheel's stub
 
 
 def _completions(reader: Reader, language: str | None) -> Completions:
