@@ -99,7 +99,8 @@ def products(folder: Path) -> Iterator[Product]:
         title = row.value(TITLES)
         rest = [*IDS, *TITLES, *DESCRIPTIONS, *CATEGORIES, *BRANDS, *PRICES]
         attributes = {name: value.strip() for name, value in row.values.items() if name not in rest and value.strip()}
-        yield Product(key, title, *map(row.optional, (DESCRIPTIONS, CATEGORIES, BRANDS, PRICES)), attributes=attributes)
+        description, category, brand, price = map(row.optional, (DESCRIPTIONS, CATEGORIES, BRANDS, PRICES))
+        yield Product(key, title, description, category, brand, price, attributes)
     if not known:
         raise BadSet(f"{_found(folder, 'products')}: no products")
 

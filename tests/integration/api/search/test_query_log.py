@@ -5,6 +5,7 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import cast
 from uuid import UUID, uuid4
 
 import httpx
@@ -51,7 +52,7 @@ async def shop(database_url: str, redis_url: str, home: Path) -> AsyncIterator[S
 
 
 @pytest.fixture
-def stream(redis_url: str) -> Iterator["redis.Redis[str]"]:
+def stream(redis_url: str) -> Iterator[redis.Redis]:
     with redis.Redis.from_url(redis_url, decode_responses=True) as client:
         yield client
 
@@ -62,20 +63,22 @@ def _settings(database_url: str, redis_url: str, home: Path) -> Settings:
     )
 
 
-def _search(shop: Shop, headers: dict[str, str] | None = None, **params: object) -> httpx.Response:
+def _search(shop: Shop, headers: dict[str, str] | None = None, **params: str | int) -> httpx.Response:
     answer = shop.client.get("/api/v1/search", params=params, headers=BROWSER | (headers or {}))
     assert answer.status_code == 200, answer.text
     return answer
 
 
-def _logged(stream: "redis.Redis[str]", answer: httpx.Response) -> dict[str, str]:
+def _entries(stream: redis.Redis) -> list[dict[str, str]]:
+    return [fields for _, fields in cast("list[tuple[str, dict[str, str]]]", stream.xrange(STREAM))]
+
+
+def _logged(stream: redis.Redis, answer: httpx.Response) -> dict[str, str]:
     """The event of an answer, by the id in its header; asserts that it comes soon and once."""
     search_id = answer.headers["X-Search-Id"]
     until = time.monotonic() + 5
     while time.monotonic() < until:
-        found: list[dict[str, str]] = [
-            fields for _, fields in stream.xrange(STREAM) if fields.get("eventId") == search_id
-        ]
+        found: list[dict[str, str]] = [fields for fields in _entries(stream) if fields.get("eventId") == search_id]
         if found:
             assert len(found) == 1
             return found[0]
@@ -83,7 +86,7 @@ def _logged(stream: "redis.Redis[str]", answer: httpx.Response) -> dict[str, str
     raise AssertionError("the search was not logged")
 
 
-async def test_a_search_is_an_event_with_what_was_asked_and_answered(shop: Shop, stream: "redis.Redis[str]") -> None:
+async def test_a_search_is_an_event_with_what_was_asked_and_answered(shop: Shop, stream: redis.Redis) -> None:
     person, session = shop.person(), guest_session()
     answer = _search(
         shop, {**person.headers, "X-Session-Id": session},
@@ -106,7 +109,7 @@ async def test_a_search_is_an_event_with_what_was_asked_and_answered(shop: Shop,
     assert len(session_key) == 32
 
 
-async def test_ten_products_are_logged_and_the_page_is_said(shop: Shop, stream: "redis.Redis[str]") -> None:
+async def test_ten_products_are_logged_and_the_page_is_said(shop: Shop, stream: redis.Redis) -> None:
     first, second = _search(shop, q="lamp"), _search(shop, q="lamp", page=2, limit=10)
 
     assert _logged(stream, first)["products"].split(",") == [
@@ -119,20 +122,18 @@ async def test_ten_products_are_logged_and_the_page_is_said(shop: Shop, stream: 
 @pytest.mark.parametrize(
     "text", ["ann@example.com lamp", "4111 1111 1111 1111", "4111111111111111", "+44 20 7946 0958"]
 )
-async def test_what_identifies_a_person_never_leaves_the_process(
-    shop: Shop, stream: "redis.Redis[str]", text: str
-) -> None:
+async def test_what_identifies_a_person_never_leaves_the_process(shop: Shop, stream: redis.Redis, text: str) -> None:
     answer = _search(shop, q=text)
     sent = shop.client.post("/api/v1/events", json={"events": [{"type": "search", "query": text}]}, headers=BROWSER)
 
     assert answer.json()["query"] == text
     assert _logged(stream, answer)["query"] == "***"
     assert sent.status_code == 202
-    assert all(text not in fields.values() for _, fields in stream.xrange(STREAM))
+    assert all(text not in fields.values() for fields in _entries(stream))
 
 
 async def test_programs_are_marked_and_a_session_that_the_shop_never_issued_is_nobodys(
-    shop: Shop, stream: "redis.Redis[str]"
+    shop: Shop, stream: redis.Redis
 ) -> None:
     shop.client.cookies.clear()
     made_up = {"X-Session-Id": "A" * 44, "User-Agent": "curl/8.5", "Authorization": "Bearer abc"}
@@ -142,7 +143,7 @@ async def test_programs_are_marked_and_a_session_that_the_shop_never_issued_is_n
     assert not {"query", "sessionKey", "userId"} & entry.keys()
 
 
-async def test_a_click_names_its_search(shop: Shop, stream: "redis.Redis[str]") -> None:
+async def test_a_click_names_its_search(shop: Shop, stream: redis.Redis) -> None:
     answer = _search(shop, q="lamp")
     product = answer.json()["results"][0]["productId"]
     click = {
@@ -150,7 +151,7 @@ async def test_a_click_names_its_search(shop: Shop, stream: "redis.Redis[str]") 
     }  # fmt: skip
 
     assert shop.client.post("/api/v1/events", json={"events": [click]}, headers=BROWSER).json() == {"accepted": 1}
-    entry = next(fields for _, fields in stream.xrange(STREAM) if fields.get("eventId") == click["eventId"])
+    entry = next(fields for fields in _entries(stream) if fields.get("eventId") == click["eventId"])
     assert entry["searchId"] == answer.headers["X-Search-Id"]
     refused = shop.client.post("/api/v1/events", json={"events": [click | {"searchId": "abc"}]}, headers=BROWSER)
     assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (422, "/events/0/searchId")
