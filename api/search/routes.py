@@ -83,7 +83,9 @@ async def search(ctx: Ctx, request: Request, asked: Annotated[SearchParams, Quer
             ],
             "ratings": [{"rating": step, "count": count} for step, count in found.ratings],
         },
-        "suggestions": [phrase for phrase in suggestions if phrase != query.text.casefold().strip()][:SUGGESTIONS],
+        "suggestions": [phrase for phrase in suggestions if phrase.casefold() != query.text.casefold().strip()][
+            :SUGGESTIONS
+        ],
         "totalResults": found.total,
         "page": asked.page,
         "correctedQuery": found.corrected,
@@ -109,7 +111,7 @@ async def search(ctx: Ctx, request: Request, asked: Annotated[SearchParams, Quer
 @router.get(
     "/autocomplete",
     operation_id="autocomplete",
-    summary="Phrases that continue what was typed",
+    summary="Queries that what was typed may become",
     responses=responses(ValidationFailed, IndexNotReady),
     openapi_extra=header_in_document(),
 )
@@ -121,7 +123,8 @@ async def autocomplete(
     reader: CurrentReader,
     response: Response,
 ) -> Autocomplete:
-    """Phrases that continue the typed text, the most popular first; one typing error is tolerated."""
+    """What may be meant by the typed beginnings of words, in any order: frequent queries, then phrases of the catalog,
+    then titles. One typing error in each word is tolerated."""
     response.headers.update(reader.headers)
     language = None if reader.language == reader.shop else reader.language
     return Autocomplete(suggestions=await index.complete(q, limit, language))

@@ -27,6 +27,10 @@ from api.search.engine import matching
 from api.search.engine.facets import number
 from api.search.engine.store import IndexStore, read_watermark, write_watermark
 from api.search.engine.tantivy_index import open_index, register
+from api.search.engine.writers import open_writer
+from api.search.suggestions import entries
+from api.search.suggestions.queries import QuerySource, no_queries
+from api.search.suggestions.writer import Builder, Updater
 from api.search.texts import CategoryNames
 
 log = get_logger(__name__)
@@ -34,7 +38,6 @@ log = get_logger(__name__)
 # Longer than the longest transaction of the shop: a lock wait, a statement and an idle timeout in sequence.
 OVERLAP = timedelta(seconds=20)
 BATCH = 2_000
-HEAP_BYTES = 32_000_000
 # Of a build from nothing: with less, the same products are merged more often.
 BUILD_HEAP_BYTES = 128_000_000
 PROGRESS_SECONDS = 10.0
@@ -108,6 +111,7 @@ class Indexer:
     """
 
     store: IndexStore
+    queries: QuerySource = no_queries
     # The digest last written per product: rows inside the overlap are read repeatedly.
     written: OrderedDict[UUID, bytes] = field(default_factory=OrderedDict)
     sales: dict[UUID, int] = field(default_factory=dict)
@@ -123,6 +127,11 @@ class Indexer:
     changes: Changes = field(default_factory=Changes)
     swept: float = float("-inf")
     said: float = float("-inf")
+    suggestions: Updater = field(init=False)
+    building: Builder | None = None
+
+    def __post_init__(self) -> None:
+        self.suggestions = Updater(self.store.languages.known)
 
     async def refresh(self, ctx: Context) -> int:
         """Update the index; returns how many products were written, 0 when another process is writing."""
@@ -209,19 +218,27 @@ class Indexer:
         folder = self.store.new_generation()
         index = tantivy.Index(documents.schema(self.store.languages.known), str(folder))
         register(index, self.store.languages)
+        self.building = Builder(folder)
         return folder, index.writer(BUILD_HEAP_BYTES, 1)
 
     def add_all(self, writer: tantivy.IndexWriter, products: Iterable[IndexedProduct]) -> None:
         """Write the documents of products that the generation does not have."""
+        if self.building is None:
+            raise AssertionError("`begin` comes first")
         for product in products:
             self._add(writer, product)
+            self.building.add(self._said(product))
             if len(self.written) < MAX_REMEMBERED:
                 self.written[product.product_id] = self._mark(product)
 
     def finish(self, folder: Path, writer: tantivy.IndexWriter, watermark: datetime) -> None:
         """Commit a generation that holds the catalog as of `watermark`."""
+        if self.building is None:
+            raise AssertionError("`begin` comes first")
         writer.commit()
         writer.wait_merging_threads()
+        self.building.finish(self.suggestions.queries, self.store.languages.known)
+        self.building = None
         write_watermark(folder, watermark)
 
     async def _drop_lists(self, ctx: Context) -> None:
@@ -259,7 +276,7 @@ class Indexer:
         if not news:
             return 0
         index = open_index(folder, self.store.languages)
-        searcher, writer = index.searcher(), _open_writer(folder, index)
+        searcher, writer = index.searcher(), open_writer(folder, index)
         stale = {WHOLE_SHOP}
         for found in news:
             product = found.product
@@ -271,6 +288,7 @@ class Indexer:
         writer.commit()
         writer.wait_merging_threads()
         self.stale |= stale
+        self.suggestions.update(folder, [self._said(found.product) for found in news])
         for found in news:
             self.written[found.product.product_id] = found.mark
             self.written.move_to_end(found.product.product_id)
@@ -283,6 +301,10 @@ class Indexer:
         for fields in documents.fields_of(product, sold, self.store.languages, self.names):
             writer.add_json(documents.document(fields))
 
+    def _said(self, product: IndexedProduct) -> entries.Said:
+        popularity = documents.popularity(product, self.sales.get(product.product_id, 0))
+        return entries.said(product, popularity, self.store.languages, self.names)
+
     def _mark(self, product: IndexedProduct) -> bytes:
         if not product.live:
             return b""
@@ -292,6 +314,7 @@ class Indexer:
         if anew or self.sales_read + SALES_SECONDS < clock.monotonic():
             async with ctx.db.read() as tx:
                 self.sales = dict(await units_sold(tx, MAX_POPULAR))
+            self.suggestions.queries = await self.queries(ctx)
             self.sales_read = clock.monotonic()
 
     async def _has_drifted(self, ctx: Context, folder: Path) -> bool:
@@ -318,17 +341,3 @@ async def _live_after(ctx: Context, last: UUID | None) -> list[IndexedProduct]:
 
 def _count(folder: Path) -> int:
     return number(open_index(folder).searcher(), matching.list_query(ProductQuery()))
-
-
-def _open_writer(folder: Path, index: tantivy.Index) -> tantivy.IndexWriter:
-    """A writer, and no file that the last commit does not name.
-
-    A writer that ended before its commit leaves such files, and the next gives its own the same names: it would fail on
-    them every time. Open readers keep theirs, as after a commit.
-    """
-    writer = index.writer(HEAP_BYTES, 1)
-    before = set(folder.iterdir())
-    writer.garbage_collect_files()
-    if left := before.difference(folder.iterdir()):
-        log.warning("search index cleaned of the files of a killed writer", files=len(left))
-    return writer

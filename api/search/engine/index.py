@@ -57,5 +57,5 @@ class SearchIndex(ListCounter, KnownAttributes, Protocol):
         """Raises: IndexNotReady (503) before the first build."""
 
     async def complete(self, text: str, limit: int, language: str | None = None, *, forgive: bool = True) -> list[str]:
-        """Phrases for the reader of a language that continue `text`, the most popular first; with `forgive`, one typing
-        error is tolerated when no phrase continues it exactly."""
+        """What a reader of a language may mean by `text`, beginnings of words in any order: frequent queries, then
+        phrases in lower case, then titles; with `forgive`, one typing error in each word when there are none."""

@@ -12,6 +12,7 @@ from api.catalog.queries.counting import Counts
 from api.catalog.queries.listing import ProductQuery
 from api.kernel.languages import Languages
 from api.search import documents
+from api.search.suggestions.reader import Suggestions
 
 T = TypeVar("T")
 
@@ -30,6 +31,7 @@ class Reader:
     committed: int
     searcher: tantivy.Searcher
     languages: Languages
+    suggestions: Suggestions
     counted: dict[ProductQuery, Counts] = field(default_factory=dict)
     products: dict[tuple[int, int], "Product"] = field(default_factory=dict)
     attributes: list[str] = field(default_factory=list)

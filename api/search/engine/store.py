@@ -2,7 +2,8 @@
 replaced atomically without stopping readers.
 
 search/current            the name of the generation that counts
-search/5-en.de-0193.../   a Tantivy index, and state.json: how far it has read the catalog
+search/5.1-en.de-0193.../ a Tantivy index, and state.json: how far it has read the catalog
+    suggestions/          a Tantivy index of completions and words
 search/lock               held by the process that writes
 """
 
@@ -19,7 +20,8 @@ from api.kernel.files import replace_file
 from api.kernel.ids import new_id
 from api.kernel.languages import Languages
 from api.kernel.settings import Settings
-from api.search.documents import SCHEMA_VERSION
+from api.search import documents
+from api.search.suggestions import schema as suggestions
 from api.search.texts import SHOP
 
 
@@ -41,7 +43,8 @@ class IndexStore:
 
     @property
     def _form(self) -> str:
-        return f"{SCHEMA_VERSION}-{'.'.join(self.languages.known)}-"
+        versions = f"{documents.SCHEMA_VERSION}.{suggestions.SCHEMA_VERSION}"
+        return f"{versions}-{'.'.join(self.languages.known)}-"
 
     def current(self) -> Path | None:
         """The generation in use; None before the first, and when it was made for another schema."""

@@ -2,7 +2,7 @@
 reopen the current generation automatically."""
 
 import asyncio
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 import tantivy
@@ -16,17 +16,15 @@ from api.kernel.logs import get_logger
 from api.search import documents
 from api.search.engine import facets, matching
 from api.search.engine.index import Found, SearchQuery
-from api.search.engine.reader import Product, Reader
+from api.search.engine.reader import Reader
 from api.search.engine.store import IndexStore
 from api.search.errors import IndexNotReady
-from api.search.suggest import Completions
+from api.search.suggestions.reader import Suggestions
 from api.search.texts import NOT_SEARCHED, SHOP, analyser, analyser_name, no_words
 
 log = get_logger(__name__)
 
 LOOK_SECONDS = 0.2
-COMPLETIONS_SECONDS = 10.0
-MAX_COMPLETED_PRODUCTS = 50_000
 MAX_COUNTED = 10_000
 _ORDERS = {
     "price_asc": ("price_cents", tantivy.Order.Asc),
@@ -35,15 +33,6 @@ _ORDERS = {
     "newest": ("age", tantivy.Order.Desc),
     "popularity": ("popularity", tantivy.Order.Desc),
 }
-
-
-@dataclass(slots=True)
-class _Completions:
-    """Phrases as of a commit, and when they were read."""
-
-    phrases: Completions = field(default_factory=lambda: Completions(()))
-    of: tuple[Path, int] | None = None
-    made: float = 0.0
 
 
 class TantivyIndex:
@@ -58,9 +47,6 @@ class TantivyIndex:
         self._reader: Reader | None = None
         self._looked = 0.0
         self._pointed: tuple[int, int] | None = None
-        # Of each language that was asked for; None is the shop's own.
-        self._completions: dict[str | None, _Completions] = {}
-        self._completing = asyncio.Lock()
 
     async def search(self, query: SearchQuery) -> Found:
         """See `SearchIndex`. In a thread when the index is large: a broad query takes milliseconds there."""
@@ -106,15 +92,8 @@ class TantivyIndex:
         return any(searcher.doc_freq("attribute_names", spelled) for spelled in documents.spellings(name))
 
     async def complete(self, text: str, limit: int, language: str | None = None, *, forgive: bool = True) -> list[str]:
-        """See `SearchIndex`. The phrases are about ten seconds old at most."""
-        reader = self._current()
-        kept = self._completions.setdefault(language, _Completions())
-        stale = kept.of != (reader.folder, reader.committed)
-        if stale and not self._completing.locked() and kept.made + COMPLETIONS_SECONDS <= clock.monotonic():
-            async with self._completing:
-                kept.phrases = await asyncio.to_thread(_completions, reader, language)
-                kept.of, kept.made = (reader.folder, reader.committed), clock.monotonic()
-        return kept.phrases.complete(text, limit, forgive=forgive)
+        """See `SearchIndex`."""
+        return self._current().suggestions.complete(text, limit, language, forgive=forgive)
 
     def _current(self, *, newest: bool = False) -> Reader:
         reader = self._reader
@@ -130,10 +109,16 @@ class TantivyIndex:
             committed = (folder / "meta.json").stat().st_mtime_ns
             if reader is None or reader.folder != folder:
                 index = open_index(folder, self._store.languages)
-                reader = Reader(folder, index, committed, index.searcher(), self._store.languages)
-            elif reader.committed != committed:
-                reader.index.reload()
-                reader = Reader(folder, reader.index, committed, reader.index.searcher(), reader.languages)
+                suggestions = Suggestions(folder, self._store.languages.known)
+                reader = Reader(folder, index, committed, index.searcher(), self._store.languages, suggestions)
+            else:
+                suggestions = reader.suggestions.newest()
+                if reader.committed != committed:
+                    index, languages = reader.index, reader.languages
+                    index.reload()
+                    reader = Reader(folder, index, committed, index.searcher(), languages, suggestions)
+                elif suggestions is not reader.suggestions:
+                    reader = replace(reader, suggestions=suggestions)
             self._reader, self._pointed = reader, pointed
         except (OSError, ValueError) as error:
             # The generation was replaced during the check. The open one stays
@@ -195,18 +180,3 @@ def _top(
         by, order = _ORDERS[query.sort]
         result = searcher.search(wanted, limit, offset=query.offset, order_by_field=by, order=order)
     return result.hits, result.count  # type: ignore[attr-defined]  # missing in the wheel's stub
-
-
-def _completions(reader: Reader, language: str | None) -> Completions:
-    """Titles by popularity, each as a reader of the language is shown it; brands above the titles they stand for."""
-    searcher = reader.searcher
-    every = matching.list_query(ProductQuery())
-    result = searcher.search(every, MAX_COMPLETED_PRODUCTS, order_by_field="popularity", count=False)
-    phrases: list[tuple[str, float]] = []
-    brands: dict[str, float] = {}
-    for weight, address in result.hits:
-        product = Product.of(searcher.doc(address), reader.languages.own)
-        phrases.append((documents.shown_title(product.titles, language or reader.languages.own)[0], float(weight)))
-        if product.brand:
-            brands[product.brand] = brands.get(product.brand, 0.0) + float(weight)
-    return Completions([*phrases, *brands.items()])

@@ -2,168 +2,22 @@
 rebuilds."""
 
 import asyncio
-import os
-import signal
 import subprocess
 import sys
-import time
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 from typing import Any, get_args
 
 import pytest
-import pytest_asyncio
-from structlog.testing import CapturedCall, CapturingLogger
 
-from api.kernel.context import Context, open_context
-from api.kernel.settings import Settings
-from api.search import sync
 from api.search.engine import facets
 from api.search.engine.index import SearchQuery, Sort
-from api.search.engine.store import IndexStore, write_watermark
+from api.search.engine.store import IndexStore
 from api.search.engine.tantivy_index import TantivyIndex
 from api.search.filters import parse_filters
 from api.search.schemas import SearchBody
-from api.search.sync import OVERLAP, Indexer
-from tests.harness.api import ROOT, Server, running_api
-from tests.harness.shop import Person, Shop, problem
-
-CATALOG: tuple[
-    tuple[str, str, float, str, float, bool, int, dict[str, Any]], ...
-] = (  # title, brand, price, category, rating, prime, stock, extra
-    (
-        "Dell XPS 13 laptop",
-        "Dell",
-        899.99,
-        "/Computers/Laptops",
-        4.6,
-        True,
-        5,
-        {"specifications": {"memory": "16 GB"}, "condition": "used_good"},
-    ),
-    ("Dell Latitude laptop", "Dell", 1299.0, "/Computers/Laptops", 3.9, False, 0, {}),
-    (
-        "HP Pavilion laptop",
-        "HP",
-        549.0,
-        "/Computers/Laptops",
-        4.1,
-        True,
-        7,
-        {"variants": [{"attributes": {"color": "Red"}}]},
-    ),
-    ("Laptop stand, aluminium", "Bolt", 39.0, "/Computers/Accessories", 4.4, True, 9, {}),
-    ("Laptop bag", "Bolt", 29.0, "/Computers/Accessories", 2.0, False, 3, {"brand": "Bolt, Inc."}),
-    (
-        "Running shoes",
-        "Acme",
-        80.0,
-        "/Sport",
-        0.0,
-        False,
-        4,
-        {"description": "For runners who run with a laptop never"},
-    ),
-    ("Café crème cups", "Maison", 12.5, "/Home", 5.0, False, 2, {}),
-)
-
-# Refreshes the index until the operating system kills it for a file over so many bytes. In an index this small that is
-# meta.json, which the engine writes last: its exchange is the commit.
-KILLED_IN_COMMIT = """
-import asyncio, resource, signal, sys
-from api.kernel.context import open_context
-from api.kernel.settings import load_settings
-from api.search.engine.store import IndexStore
 from api.search.sync import Indexer
-
-async def main():
-    settings = load_settings()
-    async with open_context(settings) as context:
-        signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]),) * 2)
-        await Indexer(IndexStore(settings.home / "search")).refresh(context)
-
-asyncio.run(main())
-"""
-
-
-class Search:
-    """The running shop with its index."""
-
-    def __init__(self, server: Server, shop: Shop, context: Context, home: Path) -> None:
-        self.server, self.shop, self.context, self.home = server, shop, context, home
-        self.indexer = Indexer(IndexStore(home / "search"))
-
-    def __call__(self, q: str = "", **params: Any) -> dict[str, Any]:
-        answer = self.shop.client.get("/api/v1/search", params={"q": q, **params})
-        assert answer.status_code == 200, answer.text
-        body: dict[str, Any] = answer.json()
-        return body
-
-    @property
-    def env(self) -> dict[str, str]:
-        """The environment of a program on this shop."""
-        url = self.context.settings.database_url.get_secret_value()
-        return {**os.environ, "DATABASE_URL": url, "SOUK_HOME": str(self.home), "SOUK_PROFILE": "test"}
-
-    def titles(self, q: str = "", **params: Any) -> list[str]:
-        return [result["title"] for result in self(q, **params)["results"]]
-
-    async def until(self, q: str, expected: list[str], seconds: float = 2.0) -> float:
-        """Refresh as the worker does, until the search answers `expected`; how long that took."""
-        started = time.monotonic()
-        while time.monotonic() < started + seconds:
-            await self.indexer.refresh(self.context)
-            if await asyncio.to_thread(self.titles, q) == expected:
-                return time.monotonic() - started
-            await asyncio.sleep(0.1)
-        raise AssertionError(f"{q!r} found {self.titles(q)} after {seconds} s, not {expected}")
-
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("search-home")
-
-
-@pytest.fixture(scope="module")
-def served(database_url: str, redis_url: str, home: Path) -> Iterator[tuple[Server, Shop]]:
-    with running_api(home, database_url, redis_url) as server:
-        shop = Shop(server, database_url)
-        yield server, shop
-        shop.close()
-
-
-@pytest.fixture(scope="module")
-def seller(served: tuple[Server, Shop]) -> Person:
-    return served[1].person("seller")
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def search(
-    served: tuple[Server, Shop], seller: Person, database_url: str, redis_url: str, home: Path
-) -> AsyncIterator[Search]:
-    server, shop = served
-    problem(shop.client.get("/api/v1/search", params={"q": "laptop"}), 503, "search-not-ready")
-    for title, brand, price, category, rating, prime, stock, extra in CATALOG:
-        product = shop.product(
-            seller,
-            stock=stock,
-            category=category,
-            **{"title": title, "brand": brand, "price": price, "primeEligible": prime, **extra},
-        )
-        shop.sql.execute(
-            "update products set average_rating = %s, updated_at = now() where product_id = %s",
-            (rating, product["productId"]),
-        )
-    settings = Settings.model_validate(
-        {"DATABASE_URL": database_url, "REDIS_URL": redis_url, "SOUK_PROFILE": "test", "SOUK_HOME": home}
-    )
-    async with open_context(settings) as context:
-        search = Search(server, shop, context, home)
-        assert await search.indexer.refresh(context) == len(CATALOG)
-        await asyncio.sleep(0.3)
-        yield search
+from tests.harness.api import ROOT
+from tests.harness.searching import CATALOG, Search
+from tests.harness.shop import Person, problem
 
 
 async def test_the_body_is_the_seeds(search: Search) -> None:
@@ -338,14 +192,17 @@ async def test_an_answer_is_what_its_schema_writes(search: Search) -> None:
         assert SearchBody.model_validate_json(written).model_dump_json(by_alias=True).encode() == written
 
 
-async def test_completions_begin_with_what_was_typed(search: Search) -> None:
+async def test_completions_have_words_that_begin_as_what_was_typed(search: Search) -> None:
     def complete(q: str) -> list[str]:
         found: list[str] = search.shop.client.get("/api/v1/search/autocomplete", params={"q": q}).json()["suggestions"]
         return found
 
-    assert set(complete("lapt")) >= {"laptop bag", "laptop stand, aluminium", "hp pavilion laptop"}
-    assert set(complete("dell")) == {"dell", "dell latitude laptop", "dell xps 13 laptop"}
-    assert set(complete("latpop b")) == {"laptop bag"}
+    assert complete("lapt")[:1] == ["laptop"]
+    assert set(complete("lapt")) >= {"laptop stand", "laptop bag", "HP Pavilion laptop", "Laptop stand, aluminium"}
+    assert complete("dell")[0] == "dell"
+    assert set(complete("dell")) == {"dell", "Dell Latitude laptop", "Dell XPS 13 laptop"}
+    assert complete("creme cafe") == complete("crème café") == ["café crème", "Café crème cups"]
+    assert complete("latpop b") == ["laptop bag"]
     assert complete("") == []
     assert complete("zzzzz") == []
     assert "laptop bag" in search("laptop")["suggestions"]
@@ -386,43 +243,6 @@ async def test_a_lost_process_loses_nothing(search: Search, seller: Person) -> N
     await search.until("nobody indexed", ["Written while nobody indexed"])
 
 
-async def test_a_writer_killed_in_its_commit_leaves_nothing_in_the_way_of_the_next(
-    search: Search, seller: Person, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """What it wrote has the names that the next writer of the same changes gives its own files."""
-    product = search.shop.product(seller, title="Whole kit")
-    await search.until("whole kit", ["Whole kit"])
-    store = IndexStore(search.home / "search")
-    folder = store.current()
-    assert folder is not None
-    meta, before, found = (folder / "meta.json").read_bytes(), set(folder.iterdir()), search.titles("laptop")
-    # So that only the next change is read.
-    write_watermark(folder, search.shop.scalar("select now()") + OVERLAP)
-    url = f"/api/v1/products/{product['productId']}"
-    search.shop.client.patch(url, json={"title": "Mended kit"}, headers=seller.headers)
-    program = [sys.executable, "-c", KILLED_IN_COMMIT, str(len(meta) - 1)]
-    env = {**search.env, "PYTHONDONTWRITEBYTECODE": "1"}
-    killed = await asyncio.create_subprocess_exec(*program, cwd=ROOT, env=env)
-
-    assert await killed.wait() == -signal.SIGXFSZ
-    left = {file for file in set(folder.iterdir()) - before if not file.name.startswith(".")}
-    assert [file.suffix for file in left].count(".del") == 1
-    assert (folder / "meta.json").read_bytes() == meta
-    await asyncio.sleep(0.3)
-    assert (search.titles("whole kit"), search.titles("laptop")) == (["Whole kit"], found)
-
-    lines = CapturingLogger()
-    monkeypatch.setattr(sync, "log", lines)
-    search.indexer = Indexer(store)
-    assert await search.indexer.refresh(search.context) == 1
-    said = "search index cleaned of the files of a killed writer"
-    assert lines.calls == [CapturedCall("warning", (said,), {"files": len(left)})]
-    assert left.isdisjoint(folder.iterdir())
-    assert store.current() == folder
-    await asyncio.sleep(0.3)
-    assert (search.titles("mended kit"), search.titles("laptop")) == (["Mended kit"], found)
-
-
 async def test_rows_with_old_change_times_are_noticed_by_count(search: Search, seller: Person) -> None:
     product = search.shop.product(seller, title="Loaded from history")
     search.shop.sql.execute(
@@ -444,9 +264,11 @@ async def test_rebuild_exchanges_the_index_while_readers_go_on(search: Search) -
     command = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "api.search.rebuild", cwd=ROOT, env=search.env, stdout=subprocess.PIPE
     )
-    seen = set()
+    seen, suggested = set(), set()
     while command.returncode is None:
-        seen.add((await asyncio.to_thread(search, "laptop"))["totalResults"])
+        body = await asyncio.to_thread(search, "laptop")
+        seen.add(body["totalResults"])
+        suggested.add(tuple(sorted(body["suggestions"])))
         await asyncio.sleep(0.05)
     assert command.stdout is not None
     printed = (await command.stdout.read()).decode()
@@ -458,6 +280,8 @@ async def test_rebuild_exchanges_the_index_while_readers_go_on(search: Search) -
         " products indexed\n"
     )
     assert seen == {expected}
+    assert len(suggested) == 1
+    assert suggested != {()}
     after = IndexStore(search.home / "search").current()
     assert after != before
     assert before is not None

@@ -1,6 +1,5 @@
-"""Filters, completions, corrections and tags as plain functions."""
+"""Filters, corrections and tags as plain functions."""
 
-import random
 from decimal import Decimal
 
 import pytest
@@ -10,7 +9,6 @@ from api.kernel.etags import etag_of, expected_version, matches
 from api.search.engine.matching import one_edit
 from api.search.errors import BadFilter
 from api.search.filters import Span, parse_filters
-from api.search.suggest import Completions
 
 
 def test_filters_are_read_whole() -> None:
@@ -46,69 +44,6 @@ def test_price_ranges_touch_without_gaps() -> None:
     labels = [price_range_label(bucket) for bucket in range(len(PRICE_EDGES) + 1)]
 
     assert labels == ["0-10", "10-25", "25-50", "50-100", "100-250", "250-500", "500-1000", "1000-"]
-
-
-PHRASES = [
-    ("iPhone 15", 9.0),
-    ("iPhone 15 Pro", 8.0),
-    ("iPhone 15 case", 3.0),
-    ("Apple watch", 5.0),
-    ("Pineapple", 1.0),
-    ("iPhone  15", 1.0),
-]
-
-
-@pytest.mark.parametrize(
-    ("typed", "expected"),
-    [
-        ("iph", ["iphone 15", "iphone 15 pro", "iphone 15 case"]),
-        ("IPHONE 15 P", ["iphone 15 pro"]),
-        ("i", ["iphone 15", "iphone 15 pro", "iphone 15 case"]),
-        ("15", ["iphone 15", "iphone 15 pro", "iphone 15 case"]),
-        ("watch", ["apple watch"]),
-        ("appel w", ["apple watch"]),
-        ("iphne", ["iphone 15", "iphone 15 pro", "iphone 15 case"]),
-        ("iphonee 15 c", ["iphone 15 case"]),
-        ("ipx", []),
-        ("zzzz", []),
-        ("   ", []),
-    ],
-)
-def test_completions_are_ordered_by_popularity_and_forgive_one_error(typed: str, expected: list[str]) -> None:
-    assert Completions(PHRASES).complete(typed, 10) == expected
-
-
-def test_one_error_is_forgiven_wherever_it_is() -> None:
-    """As by comparing with every phrase, from each of its words on."""
-    draw = random.Random(3)
-    words = ["lamp", "lamps", "camp", "clamp", "éclair", "desk", "disk", "a4"]
-    phrases = {" ".join(draw.choices(words, k=draw.randrange(1, 4))): draw.random() for _ in range(60)}
-    completions = Completions(phrases.items())
-    by_weight = sorted(phrases, key=lambda phrase: -phrases[phrase])
-    corrected = 0
-    for _ in range(600):
-        typed = draw.choice(by_weight)[: draw.randrange(4, 14)]
-        place = draw.randrange(1, len(typed))
-        edit = draw.choice(["", "l", "é", typed[place] + "x", typed[place : place + 2][::-1]])
-        text = " ".join((typed[:place] + edit + typed[place + max(1, len(edit)) :]).split())
-        starts = {phrase: [phrase, *(phrase[i + 1 :] for i, c in enumerate(phrase) if c == " ")] for phrase in phrases}
-        exact = [p for p in by_weight if any(start.startswith(text) for start in starts[p])]
-        near = [
-            p
-            for p in by_weight
-            if any(
-                start[:1] == text[:1] and any(one_edit(text, start[:n]) for n in range(len(text) - 1, len(text) + 2))
-                for start in starts[p]
-            )
-        ]
-        if len(text) >= 4:
-            assert completions.complete(text, 5) == (exact or near)[:5], text
-            corrected += bool(near and not exact)
-    assert corrected > 100
-
-
-def test_completions_of_nothing() -> None:
-    assert Completions(()).complete("a", 10) == []
 
 
 @pytest.mark.parametrize(
