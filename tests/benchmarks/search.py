@@ -1,0 +1,128 @@
+"""`souk bench search [--products 50000] [--large 500000]`: what the text part of a search costs, and what building the
+index costs.
+
+The text part is all of a search but its counts: words, query, the best twenty products. It is compared with bare
+Tantivy (`api/search/evaluation/engines.py`) on an index of the same texts, asked for the same words in turns. Texts are
+made by a seeded rule: words as frequent as in a language (Zipf), so that the most frequent are in most products.
+`search.common` asks for the 20 most frequent words; its goal is 20 ms. `search.build` are documents per CPU second; its
+goal is 12,000.
+"""
+
+import asyncio
+import random
+import string
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from itertools import accumulate
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated
+from unittest.mock import patch
+
+import typer
+
+from api.catalog.facets import RATING_STEPS
+from api.search.engine import tantivy_index
+from api.search.engine.facets import Facets
+from api.search.evaluation.corpus import Corpus, build
+from api.search.evaluation.engines import Engine
+from api.search.evaluation.perturbations import draw
+from api.search.evaluation.reading import Product
+from tests.benchmarks.results import record
+from warehouse.command import program
+
+VOCABULARY = 60_000
+TITLE, DESCRIPTION = (4, 9), (15, 45)
+PAGE = 20
+WARM, ASKED = 50, 400
+COMMON = 20
+COMMON_TIMES = 15
+COMMON_GOAL_MS = 20.0
+BUILD_GOAL = 12_000
+NO_COUNTS = Facets((), {}, [0 for _ in RATING_STEPS])
+
+
+@program("python -m tests.benchmarks.search")
+def main(
+    products: Annotated[int, typer.Option(help="Products of the smaller index.")] = 50_000,
+    large: Annotated[int, typer.Option(help="Products of the larger index; 0 leaves it out.")] = 500_000,
+) -> int:
+    """Measure the text part, common words and the build."""
+    for size in filter(None, (products, large)):
+        with TemporaryDirectory(prefix="souk-bench-search-") as home:
+            corpus = build(made(size), Path(home), _say)
+            suffix = f".{size // 1000}k"
+            _record_build(corpus, suffix)
+            asyncio.run(_record_searches(corpus, suffix))
+    return 0
+
+
+def _say(what: str) -> None:
+    sys.stderr.write(f"{what}\n")
+
+
+def made(products: int) -> Iterator[Product]:
+    """Products with words of a made-up language."""
+    words, weights = vocabulary()
+    for number in range(products):
+        chance = draw(1, str(number))
+        length = chance.randint(*TITLE)
+        drawn = chance.choices(words, cum_weights=weights, k=length + chance.randint(*DESCRIPTION))
+        title, description = " ".join(drawn[:length]), " ".join(drawn[length:])
+        yield Product(str(number), title, description, words[number % 40], words[100 + number % 900], "", {})
+
+
+def vocabulary() -> tuple[list[str], list[float]]:
+    """The words, the most frequent first, and the sums of their weights."""
+    chance = draw(1, "vocabulary")
+    words = dict.fromkeys(
+        "".join(chance.choices(string.ascii_lowercase, k=chance.randint(3, 9))) for _ in range(VOCABULARY * 2)
+    )
+    chosen = list(words)[:VOCABULARY]
+    return chosen, list(accumulate(1 / (place + 2) for place in range(len(chosen))))
+
+
+def _record_build(corpus: Corpus, suffix: str) -> None:
+    rate, plain = (len(corpus.products) / seconds for seconds in (corpus.shop_seconds, corpus.plain_seconds))
+    note = f"must {BUILD_GOAL:,}; the limit is bare Tantivy on the same texts"
+    record("search", f"search.build{suffix}", ours=rate, limit=plain, unit="documents/CPU s", note=note)
+
+
+async def _record_searches(corpus: Corpus, suffix: str) -> None:
+    titles = list(corpus.titles.values())
+    chance = draw(1, "queries")
+    asked = [_query(titles, chance, of_one=number % 2 == 0) for number in range(WARM + ASKED)]
+    common = " ".join(vocabulary()[0][:COMMON])
+    whole = await _cpu_ms(corpus.shop, asked)
+    with ExitStack() as without_counts:
+        without_counts.enter_context(patch.object(tantivy_index.facets, "facets", lambda *_: NO_COUNTS))
+        without_counts.enter_context(patch.object(tantivy_index.facets, "COUNTED_HERE", 0))
+        ours, plain = await _cpu_ms(corpus.shop, asked), await _cpu_ms(corpus.plain, asked)
+        frequent = [common] * (WARM + COMMON_TIMES)
+        ours_common, plain_common = await _cpu_ms(corpus.shop, frequent), await _cpu_ms(corpus.plain, frequent)
+    figures = (
+        ("text", ours, plain, f"{ASKED} queries of one to four words, half of two titles; must twice bare Tantivy"),
+        ("common", ours_common, plain_common, f"the {COMMON} most frequent words; must {COMMON_GOAL_MS:.0f} ms"),
+        ("whole", whole, plain, "with all counts; the limit counts nothing"),
+    )
+    for name, found, limit, note in figures:
+        record(
+            "search", f"search.{name}{suffix}", ours=found, limit=limit, unit="CPU ms", lower_is_better=True, note=note
+        )
+
+
+def _query(titles: Sequence[str], chance: random.Random, *, of_one: bool) -> str:
+    """One to four words of a title, or of two, which hardly a product has all of."""
+    words = chance.choice(titles).split() + ([] if of_one else chance.choice(titles).split())
+    return " ".join(chance.sample(words, min(chance.randint(1, 4), len(words))))
+
+
+async def _cpu_ms(engine: Engine, asked: Sequence[str]) -> float:
+    """Mean CPU milliseconds of those after the first WARM."""
+    took = [(await engine.ranking(text, PAGE)).cpu_seconds for text in asked][WARM:]
+    return 1000 * sum(took) / len(took)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
