@@ -75,6 +75,7 @@ NOUNS: tuple[Noun, ...] = (
     Noun("bulk"),
     Noun("syndication", prefix=""),
     Noun("storefront"),
+    Noun("reviews"),
     Noun("orders"),
     Noun("payments"),
     Noun("identity"),

@@ -54,7 +54,20 @@ POINTS = frozenset(
 )
 # What stands before the dot in every point's name. All processes read one variable, and each arms its own points.
 PREFIXES = frozenset(
-    {"bulk", "cdc", "checkout", "events", "invoices", "mail", "media", "orders", "outbox", "schedules", "shipping"}
+    {
+        "bulk",
+        "cdc",
+        "checkout",
+        "events",
+        "invoices",
+        "mail",
+        "media",
+        "orders",
+        "outbox",
+        "reviews",
+        "schedules",
+        "shipping",
+    }
 )
 _ENTRY = re.compile(r"(?P<name>[^@=]+)(?:@(?P<count>[1-9]\d*))?=(?P<action>kill|error|sleep:\d+(?:\.\d+)?)")
 

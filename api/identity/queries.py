@@ -14,6 +14,8 @@ from api.kernel.actor import Actor
 from api.kernel.db import ReadTx
 from api.kernel.security import UserType
 
+# What the public calls somebody without a name.
+ANONYMOUS_AUTHOR = "A customer"
 ACCOUNT = (User.user_id, User.email, User.name, User.user_type, User.session_version)
 _PROFILE = (
     User.user_id,
@@ -104,6 +106,15 @@ async def emails_of(tx: ReadTx, user_ids: Iterable[UUID]) -> dict[UUID, str]:
 async def names_of(tx: ReadTx, user_ids: Iterable[UUID]) -> dict[UUID, str]:
     """The names of accounts, for the invoices that the worker writes."""
     return {row[0]: row[1] for row in await tx.all(_NAMES, {"ids": list(user_ids)})}
+
+
+def public_name(name: str) -> str:
+    """What everybody may see of a member who writes something: a first name and the initial of the last one, never an
+    address."""
+    words = name.split()
+    if not words or "@" in name:
+        return ANONYMOUS_AUTHOR
+    return words[0] if len(words) == 1 else f"{words[0]} {words[-1][0].upper()}."
 
 
 async def addresses_of(tx: ReadTx, actor: Actor) -> list[AddressBody]:

@@ -194,6 +194,8 @@ class Settings(Environment):
     """How long the code works that adds guest orders to an account."""
     claim_mails_per_hour: int = Field(default=5, ge=1)
     """Mails with such a code that one account, or one address, gets in an hour."""
+    review_request_seconds: int = Field(default=7 * 24 * 3600, ge=0)
+    """How long after its delivery the buyer of a product is asked for a review."""
     max_body_bytes: int = Field(default=1_048_576, validation_alias=_formerly("MAX_BODY_BYTES"))
     """A longer request body is refused, but for files."""
     long_bodies: int = Field(default=8, ge=1)
@@ -230,7 +232,7 @@ class Settings(Environment):
     media_uri: str | None = Field(default=None, pattern=r"^s3://[^/\s]+(/\S*)?$")
     """Keeps pictures: s3://bucket/prefix. Without it they are files in the folder `media` of the state directory."""
     media_body_bytes: int = Field(default=16 * 1024 * 1024, ge=1)
-    """A longer request body with pictures from a seller is refused."""
+    """A longer request body with pictures, of a product or a review, is refused."""
     media_picture_bytes: int = Field(default=10 * 1024 * 1024, ge=1)
     """A longer picture is refused."""
     media_fetch_seconds: float = Field(default=10.0, gt=0)

@@ -33,6 +33,7 @@ KINDS: dict[str, tuple[str, int]] = {
     "report-received": ("Your report {{ number }}", 2),
     "report-decided": ("What became of your report {{ number }}", 2),
     "objection-decided": ("Your objection about {{ title }}", 2),
+    "review-request": ("How is {{ title }}?", 2),
     "order-claim": ("Add your guest orders to your account", 0),
 }
 # Control characters, and those that make text read in another direction than it is written.

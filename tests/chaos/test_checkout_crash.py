@@ -25,6 +25,7 @@ from api.media.failpoints import POINTS as MEDIA_POINTS
 from api.orders.digital.failpoints import POINTS as DIGITAL_POINTS
 from api.orders.failpoints import POINTS as INVOICE_POINTS
 from api.orders.labels.failpoints import POINTS as CARRIER_POINTS
+from api.reviews.failpoints import POINTS as REVIEW_POINTS
 from tests.harness.buying import wait_until
 from tests.harness.coupons import redeemed
 from tests.harness.crash import SETTLED_WITHIN, World
@@ -61,8 +62,9 @@ def test_every_failpoint_is_exercised() -> None:
     `tests/integration/api/orders/test_invoices.py`, those of digital goods in
     `tests/chaos/test_digital_crash.py`, those of files of products in
     `tests/integration/api/bulk/test_bulk_kill.py`, those of pictures in
-    `tests/integration/api/media/test_collecting.py`, and those of scheduled changes in
-    `tests/integration/api/catalog/test_schedules.py`."""
+    `tests/integration/api/media/test_collecting.py`, those of scheduled changes in
+    `tests/integration/api/catalog/test_schedules.py`, and those of reviews in
+    `tests/integration/api/reviews/test_what_follows.py`."""
     elsewhere = {
         *MAIL_POINTS,
         *CARRIER_POINTS,
@@ -74,6 +76,7 @@ def test_every_failpoint_is_exercised() -> None:
         *MEDIA_POINTS,
         *ARRIVAL_POINTS,
         *SCHEDULE_POINTS,
+        *REVIEW_POINTS,
     }
     assert {*API_POINTS, *COMPENSATION_POINTS, *OUTBOX_POINTS, *elsewhere} == nouns.failpoints()
 

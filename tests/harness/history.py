@@ -94,6 +94,7 @@ def tiny_marketplace(database_url: str) -> None:
             " select gen_random_uuid(), product_id, gen_random_uuid(), 'dismissed', seller_id from products"
             " order by product_id limit 1"
         )
+        sql.execute(_REVIEWED)
     _keep_versions(database_url)
 
 
@@ -110,6 +111,13 @@ def _keep_versions(database_url: str) -> None:
     engine.dispose()
 
 
+# A review was changed once.
+_REVIEWED = """
+    with changed as (
+      update reviews set version = 2, edited_at = created_at
+      where review_id = (select review_id from reviews_by_user order by review_id limit 1) returning review_id)
+    insert into review_versions (review_id, version, rating, comment, images, status)
+    select review_id, 1, 5, 'Good!', '{}', 'published' from changed"""
 # A product was reported, taken off sale, and let back when its seller had objected.
 _REPORTED = """
     with reported as (select product_id, seller_id from products order by product_id desc limit 1),

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from typing import Any
-from uuid import uuid4
+from uuid import NAMESPACE_URL, uuid4, uuid5
 
 from tests.harness.buying import ADDRESS, Market
 from tests.harness.coupons import promote
@@ -11,6 +11,9 @@ from tests.harness.pictures import base64_of, png
 from tests.harness.reports import Reports
 from tests.harness.sessions import guest_headers, mailed_token
 from tests.harness.shop import Person
+
+# The name of the mail that asked for a review.
+REQUEST = "a review"
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,8 @@ class Scene:
     category: str
     merged: str
     question: str
+    # Of the buyer, about the product.
+    review: str
     # A product that waits for an administrator.
     queued: str
     reports: Reported
@@ -193,6 +198,21 @@ class Scene:
             "editPost": Request("PATCH", f"{api}/questions/posts/{self.question}", {"text": "Why not?"}, buys),
             "reportPost": Request(
                 "PUT", f"{api}/questions/posts/{self.question}/report", {"reason": "spam", "comment": "c"}, sells
+            ),
+            "createReview": Request(
+                "POST", f"{api}/products/{product}/reviews",
+                {"rating": 5, "title": "T", "comment": "C", "images": [base64_of(png())], "language": "en"}, rules,
+            ),
+            "changeReview": Request(
+                "PATCH", f"{api}/reviews/{self.review}",
+                {"rating": 4, "title": "T", "comment": "C", "images": [base64_of(png())]}, buys,
+            ),
+            "answerReview": Request("POST", f"{api}/reviews/{self.review}/answer", {"text": "So."}, sells),
+            "reportReview": Request(
+                "POST", f"{api}/reviews/{self.review}/report", {"reason": "spam", "comment": "c"}, sells
+            ),
+            "unsubscribeReviewRequests": Request(
+                "POST", f"{api}/reviews/requests/unsubscribe", {"token": mailed_token(REQUEST)}, {}
             ),
             "setRecentlyViewed": Request("PUT", f"{api}/users/me/recently-viewed/settings", {"enabled": True}, buys),
             "setAttributes": Request(
@@ -424,11 +444,24 @@ def make_scene(market: Market, seller: Person, buyer: Person) -> Scene:
         changed,
         merged,
         question.json()["questionId"],
+        _reviewed(market, buyer, str(product["productId"]), line),
         _queued(market, seller),
         _reported(market, seller, buyer, admin),
         _match(market, seller),
         _digital(market, seller, parent),
     )
+
+
+def _reviewed(market: Market, buyer: Person, product: str, line: str) -> str:
+    market.sql.execute(
+        "insert into review_requests (request_id, order_item_id, order_id, product_id, user_id, due_at, status)"
+        " select %s, order_item_id, order_id, product_id, %s, now(), 'sent' from order_items where order_item_id = %s",
+        (uuid5(NAMESPACE_URL, REQUEST), buyer.user_id, line),
+    )
+    body = {"rating": 5, "comment": "Good."}
+    answer = market.client.post(f"/api/v1/products/{product}/reviews", json=body, headers=buyer.headers)
+    assert answer.status_code == 201, answer.text
+    return str(answer.json()["reviewId"])
 
 
 def _match(market: Market, seller: Person) -> tuple[str, str]:

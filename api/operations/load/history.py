@@ -43,6 +43,9 @@ class History:
                 (line_key ascends with the order's time)
     returns:    return_key, line_key, quantity, reason, reason_code, outbound (whether the refund has the units' share
                 of the shipping fee), restock, requested_at, refunded_at (units of delivered orders only)
+    reviews:    review_key, customer_key, product_key, order_key? (in which it was delivered), rating, title, comment,
+                at; only of the generated marketplace, and marked (`origin`)
+    votes:      review_key, customer_key, helpful, at
     A set may lack the columns names, translations and gtin.
     report:     the lines of the source that were not loaded, and why; written to a file next to the load
     """
@@ -63,6 +66,8 @@ class History:
     returns: pl.DataFrame
     facts: dict[str, object] = field(default_factory=dict)
     report: pl.DataFrame | None = None
+    reviews: pl.DataFrame | None = None
+    votes: pl.DataFrame | None = None
 
 
 def delivered_timeline(ids: Ids, orders: pl.DataFrame) -> pl.DataFrame:

@@ -57,7 +57,7 @@ def users(history: History) -> pl.DataFrame:
 
 
 def sellers(history: History) -> pl.DataFrame:
-    """Verified and without a rating, because no set has ratings."""
+    """Verified and without a rating of their own."""
     return with_ids(history, history.sellers, "seller").select(
         "seller_id",
         "name",
@@ -102,7 +102,7 @@ def warehouses(history: History) -> pl.DataFrame:
 
 
 def products(history: History) -> pl.DataFrame:
-    """Active products without ratings or reviews. One with a GTIN is the article that its lowest says."""
+    """Active products. One with a GTIN is the article that its lowest says."""
     gtin = _maybe(history.variants, "gtin")
     numbered = history.variants.group_by("product_key").agg(gtin.min())
     return (
@@ -168,7 +168,8 @@ def variants(keyed: pl.DataFrame, final_stock: pl.DataFrame) -> pl.DataFrame:
 
 
 def price_points(listed: pl.DataFrame, keyed: pl.DataFrame, final_stock: pl.DataFrame) -> pl.DataFrame:
-    """`listed`: LISTED of all products, which are on sale; `keyed` and `final_stock` as in `variants`."""
+    """`listed`: LISTED of all products, which are on sale; `keyed` and `final_stock` as in `variants`. Without ratings
+    (`rows_reviews.rated`)."""
     in_stock = pl.col("stock_quantity") > 0
     shown = (
         keyed.join(final_stock, on="variant_id")
@@ -183,8 +184,6 @@ def price_points(listed: pl.DataFrame, keyed: pl.DataFrame, final_stock: pl.Data
         money("price_cents").alias("price"),
         money("lower_cents").alias("lower_price"),
         "in_stock",
-        pl.lit(0).alias("average_rating"),
-        pl.lit(0).alias("review_count"),
         pl.lit(True).alias("on_sale"),
     )
 

@@ -12,7 +12,7 @@ from sqlalchemy import update
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 
 from api.catalog.models import ProductCounter
-from api.operations.load import rows_catalog, rows_money, rows_orders, rows_parcels, rows_stock
+from api.operations.load import rows_catalog, rows_money, rows_orders, rows_parcels, rows_reviews, rows_stock
 from api.operations.load.copy import Advance, load_frame
 from api.operations.load.errors import LoadError, OtherSetLoaded
 from api.operations.load.history import History
@@ -33,6 +33,8 @@ _ANALYSED = (
     "order_items",
     "parcels",
     "payments",
+    "reviews",
+    "reviews_by_user",
 )
 _sold = UNITS_SOLD.subquery("sold")
 # A load computes the column that a job maintains in the running shop.
@@ -57,11 +59,10 @@ class Loaded:
 def tables(history: History) -> Iterator[Table]:
     """Every table's rows in an order that satisfies the foreign keys; each
     frame can be dropped before the next is made."""
-    yield "users", rows_catalog.users(history)
-    yield "sellers", rows_catalog.sellers(history)
-    yield "categories", rows_catalog.categories(history)
-    yield "warehouses", rows_catalog.warehouses(history)
-    products = rows_catalog.products(history)
+    yield from _places_and_people(history)
+    reviews = rows_reviews.keyed_reviews(history)
+    ratings = None if reviews is None else rows_reviews.ratings(reviews)
+    products = rows_reviews.rated(rows_catalog.products(history), ratings)
     yield "products", products
     listed = products.select(rows_catalog.LISTED)
     del products
@@ -72,7 +73,7 @@ def tables(history: History) -> Iterator[Table]:
     moved = rows_stock.movements(history, variants, lines, returns)
     final = rows_stock.final_stock(variants, moved)
     yield "product_variants", rows_catalog.variants(variants, final)
-    points = rows_catalog.price_points(listed, variants, final)
+    points = rows_reviews.rated(rows_catalog.price_points(listed, variants, final), ratings)
     yield "price_points", points
     yield "product_counters", rows_catalog.counters(points)
     del listed, points
@@ -95,6 +96,15 @@ def tables(history: History) -> Iterator[Table]:
     yield "returns", rows_money.returns(returns)
     yield "return_events", rows_money.return_events(history, returns)
     yield "refunds", rows_money.refunds(returns, payments)
+    if reviews is not None and ratings is not None:
+        yield from rows_reviews.tables(history, reviews, ratings)
+
+
+def _places_and_people(history: History) -> Iterator[Table]:
+    yield "users", rows_catalog.users(history)
+    yield "sellers", rows_catalog.sellers(history)
+    yield "categories", rows_catalog.categories(history)
+    yield "warehouses", rows_catalog.warehouses(history)
 
 
 def write_history(database_url: str, history: History, started: Started) -> Loaded:
@@ -109,6 +119,8 @@ def write_history(database_url: str, history: History, started: Started) -> Load
             return Loaded(already=True, rows={})
         # The load has the rows that triggers would make one by one.
         cursor.execute("SET LOCAL souk.listings = 'given'")
+        for month in rows_reviews.months(history):
+            cursor.execute("SELECT make_review_month(%s)", (month,))
         for table, frame in tables(history):
             counts[table] = load_frame(cursor, table, frame, started(table, frame.height))
             del frame

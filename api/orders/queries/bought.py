@@ -1,8 +1,10 @@
-"""Whether somebody bought a product."""
+"""Whether somebody bought a product, and what was delivered to whom."""
 
+from collections.abc import Collection
+from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import Text, Uuid, bindparam, cast, or_, select
+from sqlalchemy import ARRAY, Text, Uuid, any_, bindparam, cast, func, or_, select
 
 from api.kernel.actor import Actor
 from api.kernel.db import ReadTx
@@ -22,8 +24,68 @@ _BOUGHT = (
     .limit(1)
 )
 
+# A line that was returned was delivered before.
+DELIVERED = ("delivered", "return_requested", "return_approved", "refunded")
+_RECEIVED = (
+    select(Order.order_id)
+    .join(OrderItem, Order.order_id == OrderItem.order_id)
+    .where(
+        or_(OrderItem.product_id == _PRODUCT, OrderItem.kit["productId"].astext == cast(_PRODUCT, Text)),
+        Order.user_id == bindparam("buyer", type_=Uuid),
+        OrderItem.status.in_(DELIVERED),
+    )
+    .order_by(Order.order_id)
+    .limit(1)
+)
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveredLine:
+    """A line that was delivered, as a review is about: of a kit, its product is the kit. `user_id` None: a guest's."""
+
+    order_item_id: UUID
+    order_id: UUID
+    user_id: UUID | None
+    product_id: UUID
+    title: str | None
+    status: str
+
+
+_OF_KIT = cast(OrderItem.kit["productId"].astext, Uuid)
+_LINES = (
+    select(
+        OrderItem.order_item_id,
+        OrderItem.order_id,
+        Order.user_id,
+        func.coalesce(_OF_KIT, OrderItem.product_id).label("product_id"),
+        OrderItem.title,
+        OrderItem.status,
+    )
+    .join(Order, Order.order_id == OrderItem.order_id)
+    .where(OrderItem.status.in_(DELIVERED), Order.origin == "native")
+    .order_by(OrderItem.order_item_id)
+)
+_OF_ORDERS = _LINES.where(OrderItem.order_id == any_(bindparam("orders", type_=ARRAY(Uuid))))
+_BY_ID = _LINES.where(OrderItem.order_item_id == any_(bindparam("lines", type_=ARRAY(Uuid))))
+
 
 async def has_bought(tx: ReadTx, actor: Actor, product_id: UUID) -> bool:
     """Whether the actor has an order of the product that was confirmed and is not cancelled."""
     asked = {"product_id": product_id, "buyer": actor.user_id}
     return actor.user_id is not None and await tx.first(_BOUGHT, asked) is not None
+
+
+async def received_in(tx: ReadTx, actor: Actor, product_id: UUID) -> UUID | None:
+    """The first order of the actor's in which the product was delivered; None without one."""
+    found: UUID | None = await tx.scalar(_RECEIVED, {"product_id": product_id, "buyer": actor.user_id})
+    return found
+
+
+async def delivered_in(tx: ReadTx, orders: Collection[UUID]) -> list[DeliveredLine]:
+    """What was delivered of these orders, for the relay, which acts for nobody."""
+    return await tx.all_as(DeliveredLine, _OF_ORDERS, {"orders": list(orders)})
+
+
+async def delivered_lines(tx: ReadTx, lines: Collection[UUID]) -> list[DeliveredLine]:
+    """These lines, without those that were not delivered, for the worker."""
+    return await tx.all_as(DeliveredLine, _BY_ID, {"lines": list(lines)})

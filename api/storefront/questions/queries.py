@@ -8,7 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import ARRAY, ColumnElement, Integer, Select, Uuid, and_, any_, bindparam, exists, func, select
 
-from api.identity.queries import names_of
+from api.identity.queries import ANONYMOUS_AUTHOR, names_of, public_name
 from api.kernel.actor import Actor
 from api.kernel.db import ReadTx, all_as
 from api.kernel.errors import Forbidden
@@ -19,7 +19,6 @@ from api.storefront.questions.models import QuestionPost, QuestionReport, Questi
 from api.storefront.questions.schemas import Answer, AnswerList, Question, QuestionList, Report, ReportList, Role
 
 FIRST_ANSWERS = 3
-ANONYMOUS_AUTHOR = "A customer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,14 +141,6 @@ async def reports(tx: ReadTx, actor: Actor, page: PageParams) -> ReportList:
         raise Forbidden("Only administrators see reports.")
     found = await tx.all_as(Report, _REPORTS, {"take": page.limit + 1, "skip": page.offset})
     return ReportList(reports=found[: page.limit], pagination=_pagination(page, None, more=len(found) > page.limit))
-
-
-def public_name(name: str) -> str:
-    """A first name and the initial of the last one: what everybody may see of a member."""
-    words = name.split()
-    if not words or "@" in name:
-        return ANONYMOUS_AUTHOR
-    return words[0] if len(words) == 1 else f"{words[0]} {words[-1][0].upper()}."
 
 
 async def _questions(tx: ReadTx, actor: Actor, posts: Sequence[_Post]) -> list[Question]:

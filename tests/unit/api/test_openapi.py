@@ -32,6 +32,9 @@ OPERATIONS = {
     "listOwnReportDecisions", "contestDecision", "listObjections", "decideObjection",
     "listQuestions", "askQuestion", "listAnswers", "answerQuestion", "listQuestionReports", "editPost", "removePost",
     "votePost", "unvotePost", "reportPost", "listRecentlyViewed", "clearRecentlyViewed", "setRecentlyViewed",
+    "listReviews", "getReviewSummary", "createReview", "getReview", "changeReview", "deleteReview",
+    "listReviewVersions", "listOwnReviews", "eraseOwnReviews", "voteHelpful", "voteNotHelpful", "withdrawVote",
+    "answerReview", "withdrawAnswer", "reportReview", "unsubscribeReviewRequests",
     "compareProducts", "listBrands", "getBrand", "setProductSafety",
     "listProducts", "getProduct", "listVariants", "getGeneratedImage", "getDrawnPicture",
     "putDigitalFile", "getDigitalFile", "download",
@@ -108,6 +111,7 @@ def test_parameters_in_paths_are_camel_case(document: dict[str, Any]) -> None:
     assert {
         "orderId",
         "productId",
+        "reviewId",
         "variantId",
         "userId",
         "itemId",

@@ -11,6 +11,7 @@ from numpy.random import Generator
 from api.operations.load.history import STATES, History, delivered_timeline
 from api.operations.load.ids import Ids
 from api.operations.load.marketplace.catalog import UTC_US, build_catalog
+from api.operations.load.marketplace.reviews import build_reviews, build_votes
 from api.operations.load.marketplace.sales import (
     CANCELLED_SHARE,
     DAYS,
@@ -64,6 +65,8 @@ def build_marketplace(size: Size, tariff: Tariff, until: datetime) -> History:
     lines = lines.select("line_key", "order_key", "variant_key", "quantity", "price_cents", "tax_rate", "tax_cents")
     returns = _returns(random, orders, lines, until)
     orders = _returned_whole(orders, lines, returns)
+    bought_by = bought.select("order_key", "customer_key", "product_key")
+    reviews = build_reviews(ids, catalog.products, orders, bought_by, customers=customers.height, until=until)
     return History(
         kind="marketplace",
         fingerprint=size.fingerprint,
@@ -79,6 +82,8 @@ def build_marketplace(size: Size, tariff: Tariff, until: datetime) -> History:
         orders=orders,
         lines=lines,
         returns=returns,
+        reviews=reviews,
+        votes=build_votes(ids, reviews, customers.height),
         facts={"until": until.isoformat(), "generated": True},
     )
 

@@ -43,11 +43,13 @@ from tests.harness.buying import SANDBOX_KEY, running_sandbox
 from tests.harness.catalog_breaks import OF_CATALOG
 from tests.harness.history import TINY, load, loaded, tiny_marketplace
 from tests.harness.postgres import PostgresHarness
+from tests.harness.reviews import OF_REVIEWS
 
 # What breaks each check and no other. Constraints that would forbid it are dropped first: the check must not lean on
 # them.
 BREAKS: dict[str, tuple[str, ...]] = {
     **OF_CATALOG,
+    **OF_REVIEWS,
     "R-I19-redeemed": (PROMOTION.format(redeemed=1, total="null", buyer="null"),),
     "R-I19-limit": ("alter table promotions drop constraint ck_promotions_redeemed", *used(orders=2, total="1")),
     "R-I19-buyer": used(orders=2, buyer="1"),
@@ -298,6 +300,8 @@ BREAKS: dict[str, tuple[str, ...]] = {
         "update parcel_labels set return_id = (select return_id from returns limit 1)",
     ),
     "R-I19-used": (
+        f"update reviews set order_id = null, verified_purchase = false where order_id = {DELIVERED}",
+        f"update reviews_by_user set order_id = null, verified_purchase = false where order_id = {DELIVERED}",
         f"update orders set user_id = null where order_id = {DELIVERED}",
         (
             "insert into order_tokens (token_id, token_hash, purpose, order_id, expires_at, used_at) select"

@@ -83,8 +83,12 @@ def test_every_kind_can_be_written() -> None:
         *("order-confirmation", "order-claim", "order-edited", "units-cancelled", "parcel-lost", "parcel-lost-seller"),
         *("backorder-ready", "backorder-late", "digital-ready", "return-label"),
         *("product-approved", "product-rejected", "product-removed", "product-kept"),
-        *("report-received", "report-decided", "objection-decided"),
+        *("report-received", "report-decided", "objection-decided", "review-request"),
     }
+    asked = {"title": "<Cup>", "link": "https://souk.example/p", "unsubscribe": "https://souk.example/u"}
+    request = read(letter(kind="review-request", data=asked))
+    assert "&lt;Cup&gt;" in body(request, "html")
+    assert {"    https://souk.example/p", "    the-code"} <= set(body(request, "plain").splitlines())
     product = {"title": "<Cup>", "reason": None}
     for kind in ("approved", "rejected", "removed", "kept"):
         told = read(letter(kind=f"product-{kind}", data={**product, "reason": "Too <big>."}))

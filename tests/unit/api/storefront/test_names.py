@@ -2,8 +2,8 @@
 
 import pytest
 
+from api.identity.queries import public_name
 from api.storefront.brands.names import grouped, slug_of
-from api.storefront.questions.queries import public_name
 
 
 @pytest.mark.parametrize(

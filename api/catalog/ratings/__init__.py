@@ -1,0 +1,1 @@
+"""What the catalog shows of a product's reviews."""

@@ -1,0 +1,1 @@
+"""What a seller answers to a review of their product."""

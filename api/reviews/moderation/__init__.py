@@ -1,0 +1,1 @@
+"""Whether a review is shown: what is judged before it is stored."""

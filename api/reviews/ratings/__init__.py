@@ -1,0 +1,1 @@
+"""Counts and average of a product, kept by event."""

@@ -1,0 +1,1 @@
+"""What shoppers report of reviews."""

@@ -1,0 +1,1 @@
+"""Helpful or not: one vote of each shopper, changed and taken back, and the order that follows."""
