@@ -30,8 +30,10 @@ from api.kernel.server import when_stopping
 from api.kernel.settings import Settings, load_settings
 from api.recommendations.recommender import Recommender
 from api.search.engine.store import IndexStore
+from api.search.engine.synonyms import Current
 from api.search.engine.tantivy_index import TantivyIndex
 from api.search.log.recorder import QueryLog
+from api.search.synonyms.kept import KeptSynonyms
 
 ROUTERS = [(health.router, ""), (key_set.router, ""), (problem_types.router, ""), *nouns.routers()]
 
@@ -61,10 +63,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             app.state.context = context
             app.state.ready = ready
             app.state.session_guard = SessionGuard(context.db)
-            app.state.event_sink = sink
-            app.state.query_log = query_log
+            app.state.event_sink, app.state.query_log = sink, query_log
             app.state.cart_streams = streams = Streams(context, configured.cart_streams)
             app.state.recommender = Recommender(context, cache)
+            app.state.synonyms = KeptSynonyms(context, cache, Current())
             app.state.search_index = index = TantivyIndex(IndexStore.of(configured))
             app.state.category_tree = tree = KeptTree(context, cache)
             app.state.product_lists = ProductLists(context, tree, index)

@@ -1,19 +1,12 @@
-"""The published DuckDB marts, read-only.
+"""What the published marts say of sellers."""
 
-The file is replaced by an atomic rename, so an open reader keeps its own version until it reopens.
-"""
-
-import asyncio
-import threading
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from pathlib import Path
-
-import duckdb
 
 from api.analytics import statements
 from api.kernel.actor import Actor
+from api.kernel.marts import PublishedMarts
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,91 +91,49 @@ class Watermark:
     as_of: datetime
 
 
-class MartReader:
-    """One warm connection per process, reopened when the published file changes.
-
-    Queries run in a thread, one at a time.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._lock = threading.Lock()
-        self._connection: duckdb.DuckDBPyConnection | None = None
-        self._identity: tuple[int, int] | None = None
+class MartReader(PublishedMarts):
+    """The marts of sellers, in the classes above."""
 
     async def watermark(self) -> Watermark | None:
         """The watermark that the marts were built at; None when nothing is published yet."""
-        rows = await self._rows(statements.WATERMARK, ())
+        rows = await self.rows(statements.WATERMARK, ())
         return Watermark(lsn=rows[0][0], as_of=rows[0][1]) if rows else None
 
     async def last_day(self, actor: Actor, before: date) -> tuple[date | None, str | None]:
         """The newest day before `before` on which the seller has data, and the currency of most of its days."""
-        rows = await self._rows(statements.LAST, (str(actor.user_id), before))
+        rows = await self.rows(statements.LAST, (str(actor.user_id), before))
         return (rows[0][0], rows[0][1]) if rows else (None, None)
 
     async def sales(self, actor: Actor, first: date, last: date) -> dict[str, list[SalesDay]]:
         """Currency -> its days with data, oldest first."""
         days: dict[str, list[SalesDay]] = {}
-        for currency, *row in await self._rows(statements.SALES, (str(actor.user_id), first, last)):
+        for currency, *row in await self.rows(statements.SALES, (str(actor.user_id), first, last)):
             days.setdefault(currency, []).append(SalesDay(*row))
         return days
 
     async def restatements(self, actor: Actor, currency: str, first: date, last: date) -> list[Restatement]:
         """What changed days of the period after they had closed, newest day first."""
         parameters = (str(actor.user_id), currency, first, last)
-        return [Restatement(*row) for row in await self._rows_if_there(statements.RESTATEMENTS, parameters)]
+        return [Restatement(*row) for row in await self.rows_if_there(statements.RESTATEMENTS, parameters)]
 
     async def deliveries(self, actor: Actor, first: date, last: date) -> Deliveries:
         """What became of the promises for the days of the period."""
-        rows = await self._rows_if_there(statements.DELIVERIES, (str(actor.user_id), first, last))
+        rows = await self.rows_if_there(statements.DELIVERIES, (str(actor.user_id), first, last))
         return Deliveries(*rows[0]) if rows else Deliveries()
 
     async def products(self, actor: Actor, currency: str, first: date, last: date) -> list[ProductSales]:
         """The best-selling products of the period by revenue in `currency`, at most 500."""
         parameters = (str(actor.user_id), currency, first, last)
-        return [ProductSales(*row) for row in await self._rows(statements.PRODUCTS, parameters)]
+        return [ProductSales(*row) for row in await self.rows(statements.PRODUCTS, parameters)]
 
     async def units_in_30_days(self, actor: Actor) -> dict[str, int]:
         """Units each variant sold in the seller's newest 30 days with data."""
-        return dict(await self._rows(statements.COVER, (str(actor.user_id),)))
+        return dict(await self.rows(statements.COVER, (str(actor.user_id),)))
 
     async def bought_together(self, actor: Actor, limit: int) -> list[ProductPair]:
         """The seller's products with their strongest partners, of any seller, strongest first; each pair once."""
-        return [ProductPair(*row) for row in await self._rows_if_there(statements.PAIRS, (str(actor.user_id), limit))]
+        return [ProductPair(*row) for row in await self.rows_if_there(statements.PAIRS, (str(actor.user_id), limit))]
 
     async def withheld(self, actor: Actor, limit: int) -> list[Withheld]:
         """What the seller's figures lack."""
-        return [Withheld(*row) for row in await self._rows_if_there(statements.WITHHELD, (str(actor.user_id), limit))]
-
-    async def _rows_if_there(self, query: str, parameters: tuple[object, ...]) -> list[tuple]:  # type: ignore[type-arg]  # rows of any shape
-        """No rows when the file is of an earlier release without the mart, until the next build."""
-        try:
-            return await self._rows(query, parameters)
-        except duckdb.CatalogException:
-            return []
-
-    async def _rows(self, query: str, parameters: tuple[object, ...]) -> list[tuple]:  # type: ignore[type-arg]  # rows of any shape
-        return await asyncio.to_thread(self._run, query, parameters)
-
-    def _run(self, query: str, parameters: tuple[object, ...]) -> list[tuple]:  # type: ignore[type-arg]  # rows of any shape
-        with self._lock:
-            connection = self._open()
-            return connection.execute(query, parameters).fetchall() if connection else []
-
-    def _open(self) -> duckdb.DuckDBPyConnection | None:
-        try:
-            stat = self._path.stat()
-        except FileNotFoundError:
-            return None
-        identity = (stat.st_ino, stat.st_mtime_ns)
-        if self._connection is None or identity != self._identity:
-            if self._connection is not None:
-                self._connection.close()
-            # UTC, so that timestamps are the same on every machine. One thread, because the queries are
-            # small and the cores serve other requests.
-            self._connection = duckdb.connect(
-                str(self._path), read_only=True, config={"threads": 1, "autoinstall_known_extensions": False}
-            )
-            self._connection.execute("SET TimeZone = 'UTC'")
-            self._identity = identity
-        return self._connection
+        return [Withheld(*row) for row in await self.rows_if_there(statements.WITHHELD, (str(actor.user_id), limit))]

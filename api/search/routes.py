@@ -21,6 +21,7 @@ from api.search.errors import BadFilter, IndexNotReady
 from api.search.filters import in_tree, parse_filters, unknown_attribute
 from api.search.log.recorder import HEADER, Answered, log_of
 from api.search.schemas import Autocomplete, SearchBody
+from api.search.synonyms.kept import synonyms_of
 
 router = APIRouter(prefix="/search", tags=["search"], route_class=DirectRoute)
 SUGGESTIONS = 5
@@ -71,6 +72,7 @@ async def search(ctx: Ctx, request: Request, asked: Annotated[SearchParams, Quer
         if not index.knows_attribute(name):
             raise unknown_attribute(name, await index.attribute_names())
     query = SearchQuery(asked.q, filters, asked.sort, asked.limit, offset, language)
+    await synonyms_of(request).look()
     found = await index.search(query)
     # What finds something as it was typed has no typing error.
     typed = found.corrected or query.text

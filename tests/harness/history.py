@@ -95,6 +95,12 @@ def tiny_marketplace(database_url: str) -> None:
             " order by product_id limit 1"
         )
         sql.execute(_REVIEWED)
+        sql.execute(
+            "with synonym as (insert into search_synonyms (synonym_id, word, synonym, state, source)"
+            " values (gen_random_uuid(), 'couch', 'sofa', 'accepted', 'person') returning synonym_id)"
+            " insert into search_synonym_decisions (decision_id, synonym_id, decision, decided_by)"
+            " select gen_random_uuid(), synonym_id, 'accepted', user_id from synonym, users limit 1"
+        )
     _keep_versions(database_url)
 
 

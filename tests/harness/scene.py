@@ -76,6 +76,7 @@ class Scene:
     match: tuple[str, str]
     # The path of a variant of a digital product, below `/products/`.
     digital: str
+    synonym: str
 
     def requests(self) -> dict[str, Request]:
         variant, product = self.product["variants"][0]["variantId"], self.product["productId"]
@@ -186,6 +187,12 @@ class Scene:
             "decideOfferMatch": Request(
                 "PUT", f"{api}/admin/offer-matches/{'/'.join(self.match)}/decision",
                 {"decision": "confirmed", "reason": "r"}, rules,
+            ),
+            "addSynonym": Request(
+                "POST", f"{api}/admin/search/synonyms", {"word": "couch", "synonym": "sofa", "language": "en"}, rules
+            ),
+            "decideSynonym": Request(
+                "PUT", f"{api}/admin/search/synonyms/{self.synonym}/decision", {"decision": "refused"}, rules
             ),
             "addLicenceKeys": Request(
                 "POST", f"{api}/products/{self.digital}/keys", {"keys": ["AAAA-BBBB"]}, sells
@@ -449,6 +456,7 @@ def make_scene(market: Market, seller: Person, buyer: Person) -> Scene:
         _reported(market, seller, buyer, admin),
         _match(market, seller),
         _digital(market, seller, parent),
+        _synonym(market, admin),
     )
 
 
@@ -462,6 +470,13 @@ def _reviewed(market: Market, buyer: Person, product: str, line: str) -> str:
     answer = market.client.post(f"/api/v1/products/{product}/reviews", json=body, headers=buyer.headers)
     assert answer.status_code == 201, answer.text
     return str(answer.json()["reviewId"])
+
+
+def _synonym(market: Market, admin: Person) -> str:
+    body = {"word": f"divan {uuid4().hex[:8]}", "synonym": "daybed"}
+    answer = market.client.post("/api/v1/admin/search/synonyms", json=body, headers=admin.headers)
+    assert answer.status_code == 201, answer.text
+    return str(answer.json()["synonymId"])
 
 
 def _match(market: Market, seller: Person) -> tuple[str, str]:

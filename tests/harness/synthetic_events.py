@@ -12,6 +12,7 @@ from warehouse.events.landing import Landing
 Event = dict[str, str]
 BROWSING = ("impression", "impression", "view", "view", "click", "addToCart")
 TERMS = ("lamp", "  Desk   LAMP", "chair", "")
+LOGGED = ("red couch", "red sofa", "couch", "Sofa", "oak settee", "oak sofa", "sofas", "telly", "television", "lamp")
 
 
 def random_events(shop: SyntheticShop, seed: int, as_of: datetime, visits: int = 150) -> list[Event]:
@@ -29,6 +30,7 @@ def random_events(shop: SyntheticShop, seed: int, as_of: datetime, visits: int =
         for _ in range(rng.randint(1, 12)):
             events.append(_browse(rng, products, visitor, at))
             at += timedelta(seconds=rng.choice((0, 1, 20, 300, 1799, 1800, 1801)))
+    events += _logged_searches(random.Random(seed + 1), people, products, as_of, visits)
     for line in shop.rows["order_items"]:
         events += _bought(shop, line, as_of)
     for number, event in enumerate(events):
@@ -81,6 +83,52 @@ def _browse(rng: random.Random, products: list[str], visitor: Event, at: datetim
     if event["type"] == "click":
         event |= {"source": rng.choice(("search", "related")), "position": str(rng.randint(0, 9))}
     return event
+
+
+def _logged_searches(
+    rng: random.Random, people: list[str], products: list[str], as_of: datetime, visits: int
+) -> list[Event]:
+    """Searches as the shop logs them, some without a session, their further pages, what clients repeat of them, and
+    clicks and additions that name them, also from another session."""
+    events: list[Event] = []
+    searches: list[Event] = []
+    for number in range(visits):
+        visitor = _visitor(rng, people, number)
+        at = as_of - timedelta(days=rng.randint(1, 40), minutes=rng.choice((0, 10, 600)))
+        for step in range(rng.randint(1, 8)):
+            at += timedelta(seconds=rng.choice((0, 1, 20, 300, 1801)))
+            if step == 0 or rng.random() < 0.5:
+                owner = visitor if rng.random() < 0.8 else {}
+                search = _logged(rng, rng.choice(LOGGED), owner, rng.sample(products, rng.randint(0, 5)), at)
+                events.append(search)
+                searches.append(search)
+                if rng.random() < 0.3:
+                    repeated = visitor | _moment(at) | {"type": "search", "query": search["query"]}
+                    events.append(repeated | ({"searchId": search["eventId"]} if rng.random() < 0.5 else {}))
+                continue
+            named = rng.choice(searches[-3:])
+            shown = [one for one in named["products"].split(",") if one] or products
+            event = visitor | _moment(at) | {"type": rng.choice(("click", "click", "addToCart")), "position": "7"}
+            event |= {"productId": rng.choice((rng.choice(shown), rng.choice(products))), "searchId": named["eventId"]}
+            events.append(event)
+    for number in range(6):
+        asks, at = {"sessionKey": f"asks-twice-{number}"}, as_of - timedelta(days=2 + number)
+        helped = _logged(rng, "red sofa", asks, products[:3], at + timedelta(seconds=20)) | {"page": "1"}
+        click = asks | _moment(at + timedelta(seconds=30)) | {"type": "click", "productId": products[1]}
+        events += [_logged(rng, "red couch", asks, [], at), helped, click | {"searchId": helped["eventId"]}]
+    return events
+
+
+def _logged(rng: random.Random, query: str, who: Event, shown: list[str], at: datetime) -> Event:
+    return who | _moment(at) | {
+        "eventId": str(UUID(int=rng.getrandbits(128))), "origin": "server", "type": "search", "query": query,
+        "resultCount": str(len(shown)), "page": str(rng.choice((1, 1, 1, 2))), "pageSize": "5",
+        "products": ",".join(shown), "language": rng.choice(("en", "de")),
+    } | ({"relaxed": "please"} if rng.random() < 0.2 else {})  # fmt: skip
+
+
+def _moment(at: datetime) -> Event:
+    return {"occurredAt": at.isoformat(), "receivedAt": at.isoformat()}
 
 
 def _bought(shop: SyntheticShop, line: Row, as_of: datetime) -> list[Event]:

@@ -44,6 +44,8 @@ NAMES = [
         "contestDecision",
         "decideObjection",
         "decideOfferMatch",
+        "addSynonym",
+        "decideSynonym",
         "askQuestion",
         "answerQuestion",
         "editPost",

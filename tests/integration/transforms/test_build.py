@@ -291,7 +291,7 @@ def test_the_graph_keeps_its_layers_contracts_and_descriptions(built_marts: Buil
         if not facts["description"]
     ] == []
     exposures = {exposure["name"] for exposure in manifest["exposures"].values()}
-    assert exposures == {"seller_dashboard", "training", "operations", "analysts"}
+    assert exposures == {"seller_dashboard", "search", "training", "operations", "analysts"}
 
 
 def test_the_help_of_souk_sql_names_every_mart() -> None:
@@ -322,7 +322,7 @@ def empty_build(built_marts: BuiltMarts, tmp_path_factory: pytest.TempPathFactor
 def test_the_unit_tests_of_the_models_pass(empty_build: EmptyBuild) -> None:
     run = run_dbt(empty_build.settings, empty_build.private, ("test", "--select", "test_type:unit"))
 
-    assert run.unit_tests == 27
+    assert run.unit_tests == 31
 
 
 def test_every_column_of_an_intermediate_model_has_a_reader(empty_build: EmptyBuild) -> None:

@@ -45,6 +45,7 @@ OPERATIONS = {
     "getCart", "streamCart", "addCartItem", "setCartItem", "removeCartItem",
     "addCartCoupon", "removeCartCoupon",
     "createPromotion", "listPromotions", "getPromotion", "changePromotion", "endPromotion",
+    "reportSearches", "listSynonyms", "addSynonym", "suggestSynonyms", "decideSynonym",
     "search", "autocomplete", "recordEvents", "recommendForYou", "recommendRelated",
     "placeOrder", "getOrder", "listOrders", "cancelOrder", "returnOrder", "advanceOrder", "decideReturn",
     "previewOrder", "approveReturn", "rejectReturn", "cancelOrderItem", "refundOrder", "exchangeOrderItem",
@@ -142,6 +143,7 @@ def test_parameters_in_paths_are_camel_case(document: dict[str, Any]) -> None:
         "digest",
         "decisionId",
         "otherProductId",
+        "synonymId",
     } == named
 
 

@@ -7,15 +7,17 @@ with known as (
         event.event_key,
         event.occurred_at,
         event.campaign,
-        coalesce(event.user_id, visitor.user_id) as user_id,
+        coalesce(event.user_id, searcher.user_id, visitor.user_id) as user_id,
         coalesce(
-            'user:' || coalesce(event.user_id, visitor.user_id),
-            'session:' || event.session_key,
+            'user:' || coalesce(event.user_id, searcher.user_id, visitor.user_id),
+            'session:' || coalesce(event.session_key, searcher.session_key),
             'order:' || event.order_id,
             'event:' || event.event_key
         ) as visitor_id
     from {{ ref('stg_behaviour__events') }} as event
-    left join {{ ref('int_behaviour__visitors') }} as visitor on visitor.session_key = event.session_key
+    left join {{ ref('int_behaviour__searchers') }} as searcher on searcher.event_key = event.event_key
+    left join {{ ref('int_behaviour__visitors') }} as visitor
+        on visitor.session_key = coalesce(event.session_key, searcher.session_key)
 
 ),
 
@@ -92,6 +94,23 @@ select
     event.list_position,
     event.quantity,
     event.result_count,
+    event.search_id,
+    event.relaxed_words,
+    event.corrected_query,
+    event.sort,
+    event.filter_names,
+    event.page,
+    event.page_size,
+    event.shown_products,
+    event.language,
+    -- A search counts when the shop says so. A client's own word counts where the shop logged none in its session.
+    event.event_type = 'search' and (
+        event.origin = 'server'
+        or (
+            event.search_id is null
+            and not bool_or(event.event_type = 'search' and event.origin = 'server') over (partition by placed.session_id)
+        )
+    ) as is_search,
     event.is_bot,
     event.occurred_at,
     {{ utc_day('event.occurred_at') }} as event_date,

@@ -14,6 +14,16 @@ select
     event.list_position,
     event.quantity,
     event.result_count,
+    event.search_id,
+    event.relaxed_words,
+    event.corrected_query,
+    event.sort,
+    event.filter_names,
+    event.page,
+    event.page_size,
+    event.shown_products,
+    event.language,
+    event.is_search,
     event.occurred_at,
     event.event_date
 from {{ ref('int_behaviour__events') }} as event

@@ -17,7 +17,7 @@ with counted as (
         count(*) filter (event_type = 'view') as views,
         count(distinct product_id) filter (event_type = 'view') as products_viewed,
         count(*) filter (event_type = 'add_to_cart') as cart_additions,
-        count(*) filter (event_type = 'search') as searches,
+        count(*) filter (is_search) as searches,
         count(distinct order_id) filter (event_type = 'purchase' and origin = 'server') as orders,
         count(*) filter (is_late) as late_events,
         bool_or(is_bot) as by_program

@@ -5,6 +5,7 @@ select
     user_id,
     session_key,
     order_id,
+    search_id,
 
     -- words
     origin,
@@ -12,11 +13,19 @@ select
     {{ without_contacts('query') }},
     source,
     campaign,
+    relaxed_words,
+    {{ without_contacts('corrected_query') }},
+    sort,
+    filter_names,
+    shown_products,
+    language,
 
     -- numerics
     list_position,
     quantity,
     result_count,
+    page,
+    page_size,
 
     -- booleans
     is_bot,

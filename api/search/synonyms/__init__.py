@@ -1,0 +1,1 @@
+"""Synonyms that administrators have accepted, and those that are suggested to them."""
