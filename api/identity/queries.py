@@ -71,10 +71,11 @@ class LiveAccount:
     session_version: int
     member: bool
     email: str
+    user_type: UserType
 
 
 _MEMBER = and_(User.prime_member, or_(User.prime_expiry.is_(None), User.prime_expiry > func.now()))
-_LIVE = select(User.session_version, _MEMBER.label("member"), User.email).where(
+_LIVE = select(User.session_version, _MEMBER.label("member"), User.email, User.user_type).where(
     User.user_id == bindparam("user_id"), User.status == "active"
 )
 

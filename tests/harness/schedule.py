@@ -21,6 +21,7 @@ UNITS: dict[str, tuple[str, ...]] = {
     ),
     "marts": (
         "tests/integration/transforms/test_build.py",
+        "tests/integration/api/pages/test_admin.py",
         "tests/integration/transforms/test_behaviour.py",
         "tests/integration/transforms/test_incremental.py",
         "tests/integration/transforms/test_withheld_refreshes.py",

@@ -16,6 +16,8 @@ from typing import cast
 from uuid import UUID
 
 from fastapi import Request
+from starlette.datastructures import Headers
+from starlette.requests import cookie_parser
 
 from api.events import stream
 from api.events.bots import is_bot
@@ -57,10 +59,7 @@ class _Note:
     search_id: UUID
     answered: Answered
     at: datetime
-    authorization: str | None
-    session: str | None
-    cookie: str | None
-    user_agent: str | None
+    headers: Headers
 
 
 class QueryLog:
@@ -78,18 +77,7 @@ class QueryLog:
         if len(self._notes) >= MOST:
             metrics.BEHAVIOUR_EVENTS.labels("refused").inc()
             return search_id
-        headers = request.headers
-        self._notes.append(
-            _Note(
-                search_id,
-                answered,
-                clock.now(),
-                headers.get("authorization"),
-                headers.get("x-session-id"),
-                request.cookies.get(guests.SESSION_COOKIE),
-                headers.get("user-agent"),
-            )
-        )
+        self._notes.append(_Note(search_id, answered, clock.now(), request.headers))
         if self._sending is None:
             self._sending = asyncio.get_running_loop().create_task(self._send_later())
         return search_id
@@ -122,8 +110,10 @@ class QueryLog:
 
     def _entry(self, note: _Note) -> stream.Entry:
         found, keys = note.answered, self._ctx.keys
-        user = self._user_of(note.authorization)
-        session = next((one for one in (note.session, note.cookie) if one and guests.is_issued(keys, one)), None)
+        user = self._user_of(note.headers.get("authorization"))
+        cookie = cookie_parser(note.headers.get("cookie", "")).get(guests.SESSION_COOKIE)
+        named = (note.headers.get(guests.HEADER), cookie)
+        session = next((one for one in named if one and guests.is_issued(keys, one)), None)
         moment = note.at.isoformat()
         fields = {
             "eventId": str(note.search_id),
@@ -141,7 +131,7 @@ class QueryLog:
             "pageSize": str(found.page_size),
             "products": ",".join(map(_product_of, found.hits[:SHOWN])) or None,
             "language": found.language,
-            "bot": "1" if _is_bot(note.user_agent) else None,
+            "bot": "1" if _is_bot(note.headers.get("user-agent")) else None,
             "timeSource": "server",
             "occurredAt": moment,
             "receivedAt": moment,

@@ -66,9 +66,9 @@ async def add(ctx: Context, actor: Actor, body: SynonymIn) -> SynonymBody:
         await tx.execute(insert_new(SearchSynonym).on_conflict_do_nothing().values(synonym_id=new_id(), **row))
         pair = (SearchSynonym.word == word, SearchSynonym.synonym == synonym)
         spoken = SearchSynonym.language.is_not_distinct_from(body.language)
-        found = await tx.first(select(SearchSynonym.synonym_id).where(*pair, spoken))
-        assert found is not None  # nothing deletes synonyms
-        return await _decide(tx, actor, found.synonym_id, "accepted")
+        # Nothing deletes synonyms.
+        synonym_id: UUID = await tx.scalar(select(SearchSynonym.synonym_id).where(*pair, spoken))
+        return await _decide(tx, actor, synonym_id, "accepted")
 
     return await ctx.db.run(work)
 

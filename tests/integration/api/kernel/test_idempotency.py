@@ -97,6 +97,10 @@ NATURALLY_SAFE = {
     "/inventory/variants/{variantId}/warehouses/{warehouseId}/backorders": LAST_WRITE,
     "/inventory/replenishments/{replenishmentId}": "what is cancelled stays cancelled",
     "/events": "behaviour events carry their own id",
+    "/admin/sign-in": TOKENS,
+    "/admin/sign-out": TOKENS,
+    "/admin/search/suggestions": "what is known is not suggested again",
+    "/admin/search/decisions": "the same decision again changes nothing",
     "/seller/sign-in": TOKENS,
     "/seller/sign-out": TOKENS,
 }

@@ -33,7 +33,7 @@ class Guard:
     async def require_live(self, claims: AccessClaims) -> LiveAccount:
         if claims.session_version < self.lowest:
             raise NotAuthenticated("over")
-        return LiveAccount(claims.session_version, self.member, "somebody@example.com")
+        return LiveAccount(claims.session_version, self.member, "somebody@example.com", "customer")
 
 
 async def actor_of(

@@ -85,3 +85,18 @@ def test_a_form_is_valid_in_the_browser_it_was_made_for_only() -> None:
 
 def test_two_browsers_get_two_nonces() -> None:
     assert session.csrf_nonce(request()) != session.csrf_nonce(request())
+
+
+def test_a_cookie_and_a_form_of_one_area_count_in_no_other() -> None:
+    response = Response()
+    session.start(KEYS, response, USER, 4, secure=True, area=session.ADMIN)
+    header = response.headers["set-cookie"]
+    value = header.split(";")[0].split("=", 1)[1].strip('"')
+
+    assert "Path=/admin" in header
+    assert session.read(KEYS, request(souk_admin=value), session.ADMIN) == (USER, 4)
+    assert session.read(KEYS, request(souk_seller=value)) is None
+    assert session.read(KEYS, request(souk_admin=started()[0]), session.ADMIN) is None
+    token = session.csrf_token(KEYS, "nonce", session.ADMIN)
+    assert session.csrf_valid(KEYS, request(souk_csrf="nonce"), token, session.ADMIN)
+    assert not session.csrf_valid(KEYS, request(souk_csrf="nonce"), token)
