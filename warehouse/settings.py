@@ -79,6 +79,8 @@ class EventSettings(Places):
     """A batch of so many behaviour events is written at once."""
     events_horizon_days: int = Field(default=30, ge=1)
     """An event id is known as a repeat for this long; an event that is older when it arrives is set aside."""
+    search_log_days: int = Field(default=400, ge=1)
+    """What people typed into the search box is forgotten after so many days; that there was a search stays."""
     lake_retention_hours: LakeRetention = 24
     kafka_brokers: str = ""
     """Kafka's bootstrap servers, host:port,...: behaviour events go through a topic. Empty: from Redis to the lake."""

@@ -14,6 +14,7 @@ from deltalake import CommitProperties, DeltaTable, Transaction, WriterPropertie
 
 from warehouse.events.compaction import Compaction
 from warehouse.events.entries import Entry, Landed, Rejected, Row, reached_by, row_of
+from warehouse.events.forgetting import Forgetting
 from warehouse.events.seen import HASH_SQL, SeenIds, hash_of
 from warehouse.failpoints import hit
 from warehouse.lake.behaviour import DAY, EVENTS, REJECTED, ensure_events, ensure_rejected, events_sql
@@ -39,11 +40,15 @@ class Landing:
         horizon: timedelta,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         retention_hours: int = 24,
+        search_log_days: int = 400,
     ) -> None:
         self.events = ensure_events(lake)
         self.rejected = ensure_rejected(lake)
         self._horizon, self._now = horizon, now
-        self._upkeep = [Compaction(table, retention_hours) for table in (self.events, self.rejected)]
+        self._upkeep: list[Compaction | Forgetting] = [
+            Forgetting(self.events, search_log_days, now),
+            *(Compaction(table, retention_hours) for table in (self.events, self.rejected)),
+        ]
         self._seen = SeenIds(horizon)
         self._remember()
 
@@ -78,7 +83,7 @@ class Landing:
             _commit(self.rejected, REJECTED.empty_table(), {partition: 0})
 
     def tidy(self) -> None:
-        """Join small files, or delete old ones, of one table."""
+        """Forget old searches, or join small files or delete old ones of one table."""
         any(upkeep.run_next() for upkeep in self._upkeep)
 
     def _sort(self, entries: Sequence[Entry], now: datetime) -> tuple[list[Row], list[tuple[Entry, str]]]:

@@ -55,6 +55,7 @@ def stages_of(settings: EventSettings) -> list[Stage]:
             settings.lake_uri,
             timedelta(days=settings.events_horizon_days),
             retention_hours=settings.lake_retention_hours,
+            search_log_days=settings.search_log_days,
         )
 
     if not brokers:

@@ -110,6 +110,34 @@ def test_a_table_of_an_earlier_release_gets_the_new_columns(tmp_path: Path) -> N
     assert in_lake(tmp_path, "query, page, language") == [("lamp", 2, "de")]
 
 
+def test_what_was_typed_is_forgotten_once_it_is_old_and_the_search_stays(tmp_path: Path) -> None:
+    old = NOW - timedelta(days=20)
+    searches = [
+        entry(1, type="search", query="a lamp", corrected="lamp", relaxed="a", occurredAt=old.isoformat()),
+        entry(2, type="search", query="desk", occurredAt=(NOW - timedelta(days=9)).isoformat()),
+        entry(3, occurredAt=old.isoformat()),
+    ]
+    landing = Landing(str(tmp_path), HORIZON, lambda: NOW, search_log_days=10)
+    landing.land(searches)
+    position = landing.position("p")
+
+    landing.tidy()
+
+    columns = "event_id, event_type, query, corrected_query, relaxed_words"
+    assert in_lake(tmp_path, columns) == [
+        (str(UUID(int=1)), "search", None, None, None),
+        (str(UUID(int=2)), "search", "desk", None, None),
+        (str(UUID(int=3)), "view", None, None, None),
+    ]
+    # The next batch goes on where this one ended, and knows what landed.
+    again = Landing(str(tmp_path), HORIZON, lambda: NOW, search_log_days=10)
+    assert again.position("p") == position == 3
+    assert again.land(searches).duplicates == 3
+    version = again.events.version()
+    again.tidy()
+    assert again.events.version() == version
+
+
 def test_an_event_from_the_future_gets_the_time_of_its_receipt() -> None:
     row = row_of(entry(1, occurredAt=(NOW + timedelta(days=9)).isoformat()), NOW, HORIZON)
 
