@@ -4,6 +4,7 @@ dropped."""
 from api.kernel.context import Context
 from api.kernel.jobs import Bell, Job
 from api.search.engine.store import IndexStore
+from api.search.log.marts import frequent_queries
 from api.search.sync import Changes, Indexer
 
 # Rings when the relay has said what has changed; while it is not heard, the times of change are read every half second.
@@ -14,7 +15,7 @@ _indexers: dict[str, Indexer] = {}
 async def refresh(ctx: Context) -> int:
     """Index the products that changed since the last run."""
     store = IndexStore.of(ctx.settings)
-    indexer = _indexers.setdefault(str(store.root), Indexer(store, changes=Changes(BELL.ring)))
+    indexer = _indexers.setdefault(str(store.root), Indexer(store, frequent_queries, changes=Changes(BELL.ring)))
     return await indexer.refresh(ctx)
 
 

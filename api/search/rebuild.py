@@ -11,6 +11,7 @@ from api.kernel.context import open_context
 from api.kernel.environment import exit_on_invalid_settings
 from api.kernel.settings import load_settings
 from api.search.engine.store import IndexStore
+from api.search.log.marts import frequent_queries
 from api.search.sync import Indexer
 
 
@@ -19,7 +20,7 @@ async def main() -> int:
     settings = load_settings()
     logs.configure(settings.log_level)
     async with open_context(settings) as ctx:
-        return await Indexer(IndexStore.of(settings)).rebuild(ctx)
+        return await Indexer(IndexStore.of(settings), frequent_queries).rebuild(ctx)
 
 
 if __name__ == "__main__":

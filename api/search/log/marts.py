@@ -1,18 +1,26 @@
 """What the published marts say of searches: they are as new as the last full build."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import lru_cache
 from pathlib import Path
 from typing import get_args
 
+import duckdb
+
 from api.kernel.context import Context
+from api.kernel.logs import get_logger
 from api.kernel.marts import PublishedMarts
 from api.search.log import statements
+from api.search.suggestions.queries import FrequentQuery
 from api.search.synonyms.schemas import QueryOrder, SearchedTerm, SearchReport, SearchTotals
+
+log = get_logger(__name__)
 
 # Suggestions are read by a person.
 MOST_CANDIDATES = 1_000
+MOST_POPULAR = 20_000
 _COLUMNS = tuple(SearchedTerm.model_fields)
 assert get_args(QueryOrder) == ("frequent", "worst", "empty")
 
@@ -28,18 +36,6 @@ class Candidate:
     shoppers: int
     products: int
     sellers: int
-
-
-@dataclass(frozen=True, slots=True)
-class PopularTerm:
-    """Words, in lower case with single spaces, that at least three shoppers searched for in the last 30 days with
-    searches, that led to a click and still find something. `language`: of their reader, where it is known."""
-
-    term: str
-    language: str | None
-    searches: int
-    shoppers: int
-    clicked_searches: int
 
 
 async def report(ctx: Context, days: int, order: QueryOrder, limit: int) -> SearchReport:
@@ -68,9 +64,16 @@ async def candidates(ctx: Context) -> list[Candidate]:
     return [Candidate(*row) for row in await marts_of(ctx).rows_if_there(statements.CANDIDATES, (MOST_CANDIDATES,))]
 
 
-async def popular_terms(ctx: Context, limit: int) -> list[PopularTerm]:
-    """What to complete to, the most frequent first; none before the first build."""
-    return [PopularTerm(*row) for row in await marts_of(ctx).rows_if_there(statements.POPULAR, (limit,))]
+async def frequent_queries(ctx: Context) -> Sequence[FrequentQuery]:
+    """What to complete to, the most frequent first: words that at least three shoppers searched for in the last 30 days
+    with searches, that led to a click and found something last. None before the first build, and while the marts cannot
+    be read: the index of products does not wait for them."""
+    try:
+        rows = await marts_of(ctx).rows_if_there(statements.POPULAR, (MOST_POPULAR,))
+    except duckdb.Error:
+        log.exception("frequent queries cannot be read")
+        return ()
+    return [FrequentQuery(*row) for row in rows]
 
 
 def marts_of(ctx: Context) -> PublishedMarts:

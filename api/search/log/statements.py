@@ -27,6 +27,6 @@ CANDIDATES = """
     ORDER BY shoppers DESC, sellers DESC, word, synonym, source LIMIT ?
 """
 POPULAR = """
-    SELECT term, language, searches, shoppers, clicked_searches FROM mart_search__popular
+    SELECT term, searches, language FROM mart_search__popular
     ORDER BY searches DESC, term, language LIMIT ?
 """

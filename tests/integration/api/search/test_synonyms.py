@@ -18,8 +18,10 @@ from api.kernel.cache import PageCache
 from api.kernel.context import Context, open_context
 from api.kernel.outbox import Pending
 from api.kernel.settings import Settings
+from api.search.engine.store import IndexStore
 from api.search.engine.synonyms import Current
 from api.search.log import marts
+from api.search.sync import Indexer
 from api.search.synonyms import kept, queries
 from api.search.synonyms.drops import DROPS
 from api.search.synonyms.kept import SYNONYMS, KeptSynonyms
@@ -314,12 +316,30 @@ def _pending(kind: str) -> Pending:
     return Pending(UUID(int=1), kind, UUID(int=2), 1, "Changed", "{}", datetime.now(UTC))
 
 
-async def test_what_to_complete_to_is_what_many_found_something_by(context: Context, published: None) -> None:
-    found = await marts.popular_terms(context, 10)
+async def test_completions_begin_with_what_many_found_something_by(
+    shop: Shop, context: Context, published: None
+) -> None:
+    for number in range(2):
+        shop.product(shop.person("seller"), title=f"Lamp for a desk {number}", brand=f"Lumen {number}")
+    found = await marts.frequent_queries(context)
+    indexer = Indexer(IndexStore.of(context.settings), marts.frequent_queries)
+    await indexer.refresh(context)
+    asked = {"q": "desk la", "language": "en"}
+    await asyncio.sleep(0.3)
+    completed = (await asyncio.to_thread(shop.client.get, "/api/v1/search/autocomplete", params=asked)).json()
 
-    assert [(one.term, one.language, one.searches) for one in found] == [("desk lamp", None, 60), ("lamp", "en", 40)]
-    assert len(await marts.popular_terms(context, 1)) == 1
+    assert [(one.text, one.language, one.count) for one in found] == [("desk lamp", None, 60), ("lamp", "en", 40)]
+    assert completed["suggestions"][0] == "desk lamp"
 
 
-async def test_there_is_nothing_to_complete_to_before_the_first_build(context: Context) -> None:
-    assert await marts.popular_terms(context, 10) == []
+async def test_there_is_nothing_to_complete_to_before_the_first_build_or_when_the_marts_are_damaged(
+    context: Context, published: None
+) -> None:
+    path = context.settings.marts_path
+    kept_file = path.read_bytes()
+    path.unlink()
+    assert list(await marts.frequent_queries(context)) == []
+    path.write_bytes(b"not a database" * 100)
+    assert list(await marts.frequent_queries(context)) == []
+    path.write_bytes(kept_file)
+    assert len(await marts.frequent_queries(context)) == 2
