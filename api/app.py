@@ -66,8 +66,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             app.state.event_sink, app.state.query_log = sink, query_log
             app.state.cart_streams = streams = Streams(context, configured.cart_streams)
             app.state.recommender = Recommender(context, cache)
-            app.state.synonyms = KeptSynonyms(context, cache, Current())
-            app.state.search_index = index = TantivyIndex(IndexStore.of(configured))
+            app.state.synonyms = synonyms = KeptSynonyms(context, cache, Current())
+            app.state.search_index = index = TantivyIndex(IndexStore.of(configured), synonyms.current)
             app.state.category_tree = tree = KeptTree(context, cache)
             app.state.product_lists = ProductLists(context, tree, index)
             # What is there now stays: a full collection that looks at all of it stalls every request for 0.1 s.

@@ -28,7 +28,9 @@ class Synonyms(Protocol):
 class SynonymTable:
     """Synonyms by folded expression. Both directions of each pair; not those of synonyms."""
 
-    def __init__(self, pairs: Iterable[Pair] = ()) -> None:
+    def __init__(self, pairs: Iterable[Pair] = (), own: str | None = None) -> None:
+        """`own`: the shop's own language, that of readers without one."""
+        self._own = own
         found: dict[tuple[str, str | None], set[str]] = {}
         for pair in pairs:
             one, other = folded(pair.word), folded(pair.synonym)
@@ -45,7 +47,8 @@ class SynonymTable:
             return []
         key = folded(word)
         everywhere = self._of.get((key, None), [])
-        return everywhere if language is None else sorted({*everywhere, *self._of.get((key, language), [])})
+        spoken = language or self._own
+        return everywhere if spoken is None else sorted({*everywhere, *self._of.get((key, spoken), [])})
 
 
 @dataclass(slots=True)

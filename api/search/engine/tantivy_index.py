@@ -18,6 +18,7 @@ from api.search.engine import facets, matching
 from api.search.engine.index import Found, SearchQuery
 from api.search.engine.reader import Reader
 from api.search.engine.store import IndexStore
+from api.search.engine.synonyms import Synonyms, SynonymTable
 from api.search.errors import IndexNotReady
 from api.search.suggestions.reader import Suggestions
 from api.search.texts import NOT_SEARCHED, SHOP, analyser, analyser_name, no_words
@@ -42,8 +43,8 @@ class TantivyIndex:
     because the list may be asked for because of the newest commit.
     """
 
-    def __init__(self, store: IndexStore) -> None:
-        self._store = store
+    def __init__(self, store: IndexStore, synonyms: Synonyms | None = None) -> None:
+        self._store, self._synonyms = store, synonyms or SynonymTable()
         self._reader: Reader | None = None
         self._looked = 0.0
         self._pointed: tuple[int, int] | None = None

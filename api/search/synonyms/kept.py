@@ -52,7 +52,7 @@ class KeptSynonyms:
             # Not from a standby: it may not have the change yet that made the last table forgotten.
             with self._memo.reading() as read:
                 async with self._ctx.db.read() as tx:
-                    self.current.table = SynonymTable(await accepted(tx))
+                    self.current.table = SynonymTable(await accepted(tx), self._ctx.settings.languages.own)
                 read[SYNONYMS] = True
             self._read_at = clock.monotonic()
         except (Problem, psycopg.Error, OSError) as error:

@@ -19,6 +19,12 @@ def test_a_pair_of_a_language_is_for_its_readers() -> None:
     assert table.of("handy") == ["mobile phone"]
     assert table.of("handy", "fr") == ["mobile phone"]
     assert table.of("handy", "de") == ["mobile phone", "smartphone"]
+    german = SynonymTable([Pair("handy", "smartphone", "de")], own="de")
+    assert (german.of("handy"), german.of("handy", "de"), german.of("handy", "en")) == (
+        ["smartphone"],
+        ["smartphone"],
+        [],
+    )
 
 
 def test_an_expression_is_no_synonym_of_itself() -> None:
