@@ -1,10 +1,12 @@
 """Background work on reviews: partitions of months to come are made ahead."""
 
 from datetime import timedelta
+from functools import partial
 
 from sqlalchemy import Integer, bindparam, func, select
 
 from api.kernel.context import Context
+from api.kernel.db import Tx
 from api.kernel.jobs import Job
 
 AHEAD = 3
@@ -17,7 +19,12 @@ async def make_months(ctx: Context) -> int:
     partition of all other months takes what is written."""
     made = 0
     for months in range(AHEAD + 1):
-        made += bool(await ctx.db.run(lambda tx, months=months: tx.scalar(_MAKE, {"months": months})))
+        made += bool(await ctx.db.run(partial(_make, months)))
+    return made
+
+
+async def _make(months: int, tx: Tx) -> bool | None:
+    made: bool | None = await tx.scalar(_MAKE, {"months": months})
     return made
 
 

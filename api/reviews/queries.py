@@ -159,7 +159,7 @@ def _conditions(filters: Filters) -> list[ColumnElement[bool]]:
     if filters.rating is not None:
         found.append(Review.rating == bindparam("stars", type_=SmallInteger))
     if filters.verified:
-        found.append(Review.verified_purchase)
+        found.append(Review.verified_purchase.is_(True))
     if filters.with_images:
         found.append(func.cardinality(Review.images) > 0)
     return found

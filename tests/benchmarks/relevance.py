@@ -47,8 +47,8 @@ def _record(document: dict[str, Any]) -> None:  # Any: JSON
         name = document["set"] if stage == "lexical" else f"{document['set']}, {stage}"
         note = f"{document['queries']} queries, {document['products']:,} products; MRR {ours['whole']['mrr']}"
         _line(f"{name}: NDCG@10", ours["whole"]["ndcg@10"], plain["whole"]["ndcg@10"], "NDCG@10", note=note)
-        judged = (figures["judged"]["ndcg@10"] for figures in (ours, plain))
-        _line(f"{name}: NDCG@10, judged list", *judged, "NDCG@10", note=f"{document['judgements']:,} judgements")
+        judged, other = (figures["judged"]["ndcg@10"] for figures in (ours, plain))
+        _line(f"{name}: NDCG@10, judged list", judged, other, "NDCG@10", note=f"{document['judgements']:,} judgements")
         for kind, found in ours["perturbations"].items():
             if found.get("loss") is not None:
                 kept = 1 - plain["perturbations"][kind]["loss"]

@@ -23,7 +23,7 @@ from unittest.mock import patch
 import typer
 
 from api.catalog.facets import RATING_STEPS
-from api.search.engine import tantivy_index
+from api.search.engine import facets
 from api.search.engine.facets import Facets
 from api.search.evaluation.corpus import Corpus, build
 from api.search.evaluation.engines import Engine
@@ -96,8 +96,8 @@ async def _record_searches(corpus: Corpus, suffix: str) -> None:
     common = " ".join(vocabulary()[0][:COMMON])
     whole = await _cpu_ms(corpus.shop, asked)
     with ExitStack() as without_counts:
-        without_counts.enter_context(patch.object(tantivy_index.facets, "facets", lambda *_: NO_COUNTS))
-        without_counts.enter_context(patch.object(tantivy_index.facets, "COUNTED_HERE", 0))
+        without_counts.enter_context(patch.object(facets, "facets", lambda *_: NO_COUNTS))
+        without_counts.enter_context(patch.object(facets, "COUNTED_HERE", 0))
         ours, plain = await _cpu_ms(corpus.shop, asked), await _cpu_ms(corpus.plain, asked)
         frequent = [common] * (WARM + COMMON_TIMES)
         ours_common, plain_common = await _cpu_ms(corpus.shop, frequent), await _cpu_ms(corpus.plain, frequent)

@@ -12,8 +12,8 @@ from api.kernel.languages import Languages
 from api.search.suggestions import entries
 from api.search.suggestions.queries import FrequentQuery
 from api.search.suggestions.reader import Suggestions
-from api.search.suggestions.schema import surface_words
 from api.search.suggestions.writer import Builder, Updater
+from api.search.text import surface_words
 from api.search.texts import SHOP
 
 _PRODUCT = IndexedProduct(

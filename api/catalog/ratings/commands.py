@@ -29,8 +29,8 @@ async def set_ratings(tx: Tx, rated: Sequence[Rated]) -> None:
 
 def _set() -> Update:
     given = (("rated", Uuid), ("averages", Numeric(3, 2)), ("counts", Integer))
-    lists = func.unnest(*(bindparam(name, type_=ARRAY(kind)) for name, kind in given))  # type: ignore[arg-type]
-    rows = lists.table_valued(*(column(name, kind) for name, kind in given)).render_derived("given")  # type: ignore[arg-type]
+    lists = func.unnest(*(bindparam(name, type_=ARRAY(kind)) for name, kind in given))
+    rows = lists.table_valued(*(column(name, kind) for name, kind in given)).render_derived("given")
     # In the order of their ids, as every lock of several products.
     held = (
         select(Product.product_id, rows.c.averages, rows.c.counts)

@@ -11,8 +11,8 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ARRAY, Integer, Numeric, Uuid, bindparam, cast, column, func, select
-from sqlalchemy.dialects.postgresql import Insert
 from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.sql.dml import ReturningInsert
 
 from api.catalog.ratings.commands import Rated, set_ratings
 from api.kernel import failpoints
@@ -34,7 +34,7 @@ async def count_anew(tx: Tx, products: Collection[UUID]) -> None:
     await set_ratings(tx, [Rated(one.product_id, one.average_rating, one.review_count) for one in found])
 
 
-def _count() -> Insert:
+def _count() -> ReturningInsert[tuple[UUID, Decimal, int]]:
     asked = func.unnest(bindparam("products", type_=ARRAY(Uuid))).table_valued(column("product_id", Uuid), name="asked")
     asked = asked.render_derived()
     per_star = {f"stars_{n}": func.count().filter(ReviewByUser.rating == n) for n in STARS}
@@ -57,9 +57,8 @@ def _count() -> Insert:
     names = ["product_id", *per_star, "average_rating", "review_count"]
     made = upsert(ProductRating).from_select(names, counted)
     new: dict[str, Any] = {name: getattr(made.excluded, name) for name in names[1:]}  # Any: as above
-    return made.on_conflict_do_update(index_elements=["product_id"], set_={**new, "updated_at": func.now()}).returning(
-        ProductRating.product_id, ProductRating.average_rating, ProductRating.review_count
-    )
+    counting = made.on_conflict_do_update(index_elements=["product_id"], set_={**new, "updated_at": func.now()})
+    return counting.returning(ProductRating.product_id, ProductRating.average_rating, ProductRating.review_count)
 
 
 _COUNT = _count()

@@ -1,5 +1,6 @@
 """Say whether somebody else's review is helpful: one vote of each shopper, changed and taken back."""
 
+from typing import Literal
 from uuid import UUID
 
 from api.kernel.actor import Actor
@@ -8,6 +9,12 @@ from api.kernel.db import Tx
 from api.reviews.commands import lock_published, set_vote
 from api.reviews.errors import OwnProductReview, OwnReview
 from api.reviews.schemas import Votes
+
+_WORDS: dict[bool | None, Literal["helpful", "not_helpful"] | None] = {
+    None: None,
+    True: "helpful",
+    False: "not_helpful",
+}
 
 
 async def vote(ctx: Context, actor: Actor, review_id: UUID, *, helpful: bool | None) -> Votes:
@@ -23,7 +30,6 @@ async def vote(ctx: Context, actor: Actor, review_id: UUID, *, helpful: bool | N
         if review.seller_id == actor.user_id:
             raise OwnProductReview("Its seller has no vote: answer the review.")
         found, not_found = await set_vote(tx, actor, review, helpful)
-        mine = None if helpful is None else "helpful" if helpful else "not_helpful"
-        return Votes(review_id=review_id, helpful_count=found, not_helpful_count=not_found, vote=mine)
+        return Votes(review_id=review_id, helpful_count=found, not_helpful_count=not_found, vote=_WORDS[helpful])
 
     return await ctx.db.run(work)

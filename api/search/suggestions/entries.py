@@ -34,7 +34,7 @@ class Title:
     @classmethod
     def read(cls, product: str, stored: tantivy.Document) -> "Title":
         readers, heads, parts = (tuple(stored.get_all(name)) for name in ("readers", "heads", "parts"))
-        return cls(product, str(stored.get_first("text")), readers, int(stored.get_first("weight")), heads, parts)
+        return cls(product, str(stored.get_first("text")), readers, int(str(stored.get_first("weight"))), heads, parts)
 
     def document(self) -> str:
         """The engine's document, as JSON."""

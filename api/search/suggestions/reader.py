@@ -113,7 +113,8 @@ class Suggestions:
     ) -> list[str]:
         typed = " ".join(words)
         best: dict[str, str] = {}
-        for parts, arrange in zip(zip(*asked, strict=True), (partial(_arranged, typed), list[_Found]), strict=True):
+        arrangements: tuple[Callable[[Iterable[_Found]], Iterable[_Found]], ...] = (partial(_arranged, typed), iter)
+        for parts, arrange in zip(zip(*asked, strict=True), arrangements, strict=True):
             if len(best) < limit:
                 query = Query.boolean_query([(Occur.Must, part) for part in (*parts, *readers)])
                 hits = self._searcher.search(query, 3 * limit, count=False, order_by_field="weight").hits

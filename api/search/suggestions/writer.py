@@ -182,7 +182,7 @@ def _weights_in(searcher: tantivy.Searcher) -> dict[str, int]:
 
 
 def _weight(phrase: tantivy.Document) -> int:
-    return int(phrase.get_first("weight"))
+    return int(str(phrase.get_first("weight")))
 
 
 def _term(name: str, value: str) -> Query:

@@ -220,7 +220,7 @@ def test_lists_go_on_by_page_and_by_cursor_in_every_order(market: Market, review
         walked: list[str] = []
         cursor: dict[str, str] = {}
         while True:
-            body = reviewing.listed(sort=sort, limit=2, **cursor)
+            body = reviewing.listed(None, sort=sort, limit=2, **cursor)
             walked += [one["reviewId"] for one in body["reviews"]]
             if not body["pagination"]["hasMore"]:
                 break

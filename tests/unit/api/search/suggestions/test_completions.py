@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 import tantivy
 
+from api.catalog.queries.index_feed import IndexedProduct
 from api.kernel.languages import Languages
 from api.search.suggestions.queries import FrequentQuery
-from api.search.suggestions.schema import FOLDER, surface_words
+from api.search.suggestions.schema import FOLDER
+from api.search.text import surface_words
 from tests.harness.suggesting import Suggested, product, titled
 
 
@@ -122,7 +124,7 @@ def test_changes_leave_what_a_build_would_make(tmp_path: Path, seed: int) -> Non
     nouns, kinds = ["lamp", "stand", "case", "mug"], ["Desk", "Laptop", "Oak", "Red", "Blue steel"]
     (tmp_path / "changed").mkdir()
     suggested = Suggested(tmp_path / "changed")
-    living = {}
+    living: dict[int, IndexedProduct] = {}
     for _ in range(20):
         changed = {}
         for _ in range(draw.randrange(1, 5)):

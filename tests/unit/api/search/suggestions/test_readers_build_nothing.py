@@ -46,7 +46,7 @@ def test_no_request_is_long_because_of_a_commit(tmp_path: Path) -> None:
         read()
 
     def longest(request: Callable[[], None]) -> float:
-        seconds = []
+        seconds: list[float] = []
         for number in range(COMMITS):
             before = reader
             suggested.change(replace(products[number], title=f"New thing {'abcdefg'[len(seconds)]} {request.__name__}"))
