@@ -20,12 +20,15 @@ from api.catalog.facets import price_buckets
 from api.catalog.queries.categories import department_of
 from api.catalog.queries.index_feed import IndexedProduct
 from api.kernel.languages import Languages
+from api.search import weights
+from api.search.text import folded_code
 from api.search.texts import (
     NO_NAMES,
     NOT_SEARCHED,
     SHOP,
-    TEXT_FIELDS,
+    SURFACE,
     CategoryNames,
+    Fields,
     analyser_name,
     fields_in,
     paths_of,
@@ -33,7 +36,7 @@ from api.search.texts import (
     titles_of,
 )
 
-SCHEMA_VERSION = "6"
+SCHEMA_VERSION = "7"
 # What is true of one variant has one position: of the variants of the document, and of the cheaper ones.
 FACTS = ("facts", "lower_facts")
 # The fact of a cheaper variant that has a price in a range in which the document's own is too.
@@ -51,15 +54,18 @@ SPELLINGS = (
 )
 
 
+# Values that say nothing without the name of their attribute.
+_TRUTHS = frozenset({"true", "false"})
+
+
 @cache
 def schema(languages: tuple[str, ...] = SHOP.known) -> tantivy.Schema:
     """Text fields are for matching, raw ones for filters and facets, fast ones for sorting and counting. Those of
     further languages come last, so the others are the same in every schema."""
     builder = tantivy.SchemaBuilder()
     builder.add_text_field("product_id", stored=True, tokenizer_name="raw", index_option="basic")
-    for name in TEXT_FIELDS:
-        builder.add_text_field(name, tokenizer_name=analyser_name(languages[0]))
-    for name in ("brand", "brand_key", "category", "categories", "seller", "attribute_names"):
+    _add_texts(builder, fields_in(None), languages[0])
+    for name in ("brand", "brand_key", "category", "categories", "seller", "attribute_names", "codes"):
         builder.add_text_field(name, fast=name == "brand", tokenizer_name="raw", index_option="basic")
     for name in FACTS:
         builder.add_text_field(name, tokenizer_name="raw", index_option="position")
@@ -72,25 +78,38 @@ def schema(languages: tuple[str, ...] = SHOP.known) -> tantivy.Schema:
     # The first of its own: the only one in which a cheaper price can be too, because ranges meet in their ends.
     builder.add_unsigned_field("first_bucket", fast=True)
     builder.add_unsigned_field("age", fast=True)
-    builder.add_float_field("popularity", fast=True)
+    for name in ("popularity", "liked"):
+        builder.add_float_field(name, fast=True)
     for name in ("prime", "in_stock", "lowest"):
         builder.add_boolean_field(name, indexed=True)
     builder.add_text_field("department", stored=True, tokenizer_name="raw", index_option="basic")
     for name in ("card", "titles"):
         builder.add_text_field(name, stored=True, tokenizer_name=NOT_SEARCHED, index_option="basic")
     for language in languages[1:]:
-        for name in fields_in(language):
-            builder.add_text_field(name, tokenizer_name=analyser_name(language))
+        _add_texts(builder, fields_in(language), language)
     return builder.build()
 
 
+def _add_texts(builder: tantivy.SchemaBuilder, names: Fields, language: str) -> None:
+    """Of titles alone the places of words are asked."""
+    builder.add_text_field(names.text, tokenizer_name=analyser_name(language), index_option="freq")
+    builder.add_text_field(names.title, tokenizer_name=analyser_name(language))
+    builder.add_text_field(names.surface, tokenizer_name=SURFACE, index_option="basic")
+
+
 def popularity(product: IndexedProduct, units_sold: int) -> float:
-    """A factor from 1 upwards on the text score: sales count most, views least.
+    """From 1 upwards: sales count most, views least.
 
     Coarse steps, so that a view is not a new document.
     """
     signal = units_sold + product.review_count + product.view_count / 20
     return round(1 + math.log1p(signal) / 5, 1)
+
+
+def liked(popular: float) -> float:
+    """The factor of a popularity on the text score, from 1 to weights.MOST_POPULAR."""
+    share = min((popular - 1) / (weights.POPULAR_AT - 1), 1.0)
+    return round(1 + (weights.MOST_POPULAR - 1) * share, 3)
 
 
 def fields_of(
@@ -107,16 +126,11 @@ def fields_of(
         facts.setdefault(Decimal(variant["price"]), []).append(list(of_variant))
     prices, attributes = sorted(facts), sorted(pairs)
     ranges = sorted({bucket for price in prices for bucket in buckets(price)})
-    own = {
-        "title": product.title,
-        "brand_text": product.brand or "",
-        "category_text": product.category_path.replace("/", " "),
-        "description": product.description or "",
-        "attribute_text": " ".join(f"{key} {value}" for key, value in attributes),
-    }
+    values = tuple(dict.fromkeys(value for _, value in attributes if value.casefold() not in _TRUTHS))
+    popular = popularity(product, units_sold)
     titles = titles_of(product, languages)
     shared = {
-        **texts_of(product, own, languages, names),
+        **texts_of(product, values, languages, names),
         **({"titles": orjson.dumps(titles).decode()} if titles else {}),
         "product_id": str(product.product_id),
         "brand": [product.brand] if product.brand else [],
@@ -130,7 +144,9 @@ def fields_of(
         "review_count": product.review_count,
         # The first 48 bits of a UUIDv7 are its time in milliseconds; loaded products sort by the time in their own ids.
         "age": product.product_id.int >> 80,
-        "popularity": popularity(product, units_sold),
+        "popularity": popular,
+        "liked": liked(popular),
+        "codes": list(dict.fromkeys(filter(None, map(folded_code, product.codes)))),
         "prime": product.prime_eligible,
         "in_stock": product.in_stock,
         "price_buckets": ranges,

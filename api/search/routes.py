@@ -91,6 +91,8 @@ async def search(ctx: Ctx, request: Request, asked: Annotated[SearchParams, Quer
         "totalResults": found.total,
         "page": asked.page,
         "correctedQuery": found.corrected,
+        "relaxed": found.relaxed,
+        "fullMatches": found.full,
     }
     # A SearchBody. The index stores each result as the JSON that is answered: it is not read to be written again.
     head = f'{{"query":{orjson.dumps(query.text).decode()},"results":[{",".join(found.hits)}],'
@@ -99,7 +101,7 @@ async def search(ctx: Ctx, request: Request, asked: Annotated[SearchParams, Quer
         total=found.total,
         hits=found.hits,
         corrected=found.corrected,
-        relaxed=(),
+        relaxed=found.relaxed,
         sort=asked.sort,
         filter_names=filters.names,
         page=asked.page,

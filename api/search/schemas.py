@@ -40,7 +40,9 @@ class Facets(Wire):
 
 
 class SearchBody(Wire):
-    """`correctedQuery` is the query that was searched instead when nothing matched exactly."""
+    """`correctedQuery`: exactly what was searched, null when that is what was typed. `relaxed`: the words that are not
+    asked for, because no product has them with the others or because they say nothing about it. `fullMatches`: how many
+    of `totalResults` have every other word; they come first."""
 
     query: str
     results: list[SearchResultItem]
@@ -49,6 +51,8 @@ class SearchBody(Wire):
     total_results: int
     page: int
     corrected_query: str | None
+    relaxed: list[str]
+    full_matches: int
 
 
 class Autocomplete(Wire):

@@ -7,17 +7,16 @@ from the shop's fields alone; a reader of another one from both, so that what no
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache, lru_cache
-from typing import Any
 
 import tantivy
 
 from api.catalog.queries.index_feed import IndexedProduct
 from api.kernel.languages import DEFAULT, Languages
+from api.search import weights
+from api.search.text import LONGEST, prepared, stemmed, surface
 
-# Boosts: a word in the title has three times the weight of one in the description.
-TEXT_FIELDS = {"title": 3.0, "brand_text": 2.0, "category_text": 1.5, "description": 1.0, "attribute_text": 1.0}
-_BOOSTS = {"title": 3.0, "words": 1.5, "description": 1.0}
 # By the first part of a tag; words of other languages are found as they are written.
 STEMMERS = {
     "ar": "arabic", "da": "danish", "de": "german", "el": "greek", "en": "english", "es": "spanish", "fi": "finnish",
@@ -25,10 +24,13 @@ STEMMERS = {
     "no": "norwegian", "pt": "portuguese", "ro": "romanian", "ru": "russian", "sv": "swedish",
     "ta": "tamil", "tr": "turkish",
 }  # fmt: skip
+KEPT_STEMS = 20_000
 # What a category is called in other languages than the shop's: path -> language -> name.
 CategoryNames = Mapping[str, Mapping[str, str]]
 NO_NAMES: CategoryNames = {}
 SHOP = Languages.of(DEFAULT)
+# The analyser of surface forms: words are separated already, and stay as they are.
+SURFACE = "souk_surface"
 # The analyser of what is stored and never looked for: it finds no word in it. The engine has no such field, and would
 # make a term of the whole text.
 NOT_SEARCHED = "souk_not_searched"
@@ -40,15 +42,21 @@ def analyser_name(language: str) -> str:
 
 @cache
 def analyser(language: str) -> tantivy.TextAnalyzer:
-    """Words, without accents and case, as stems of the language. Tokens over 40 characters are dropped. One text gives
-    as many words in every language."""
+    """The stems of a language, of words that the text rule has separated."""
     name = STEMMERS.get(language.partition("-")[0])
-    stem = [] if name is None else [tantivy.Filter.stemmer(name)]
-    fold = [tantivy.Filter.ascii_fold()]
-    # The endings of most languages have accents of their own; English stems are of words without.
-    last = [*fold, *stem] if name == "english" else [*stem, *fold]
-    builder = tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.simple())
-    for step in (tantivy.Filter.remove_long(40), tantivy.Filter.lowercase(), *last):
+    return _analyser(*([] if name is None else [tantivy.Filter.stemmer(name)]))
+
+
+@cache
+def surface_words() -> tantivy.TextAnalyzer:
+    """The analyser SURFACE."""
+    return _analyser()
+
+
+def _analyser(*further: tantivy.Filter) -> tantivy.TextAnalyzer:
+    builder = tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.whitespace())
+    # In bytes, of which a letter has up to four.
+    for step in (tantivy.Filter.remove_long(4 * LONGEST), *further):
         builder = builder.filter(step)
     return builder.build()
 
@@ -60,35 +68,89 @@ def no_words() -> tantivy.TextAnalyzer:
     return builder.filter(tantivy.Filter.remove_long(1)).build()
 
 
+@dataclass(frozen=True, slots=True)
+class Fields:
+    """The names of the fields of a language. `text`: the stems of all that is said, each word as often as its place
+    counts; `title`: those of the title, in their places; `surface`: the words of all but descriptions as they are
+    written."""
+
+    text: str
+    title: str
+    surface: str
+
+    @property
+    def all(self) -> tuple[str, str, str]:
+        return self.text, self.title, self.surface
+
+
 @cache
-def fields_in(language: str) -> Mapping[str, float]:
-    """The fields of what is said in a language that is not the shop's own, with their boosts: `words` are the names of
-    its categories, attributes and values."""
-    ending = language.lower().replace("-", "_")
-    return {f"{name}_{ending}": boost for name, boost in _BOOSTS.items()}
+def fields_in(language: str | None) -> Fields:
+    """None: the shop's own."""
+    ending = "" if language is None else "_" + language.lower().replace("-", "_")
+    return Fields(f"text{ending}", f"title{ending}", f"surface{ending}")
 
 
 def texts_of(
-    product: IndexedProduct, own: Mapping[str, str], languages: Languages, names: CategoryNames
-) -> dict[str, Any]:  # Any: a text, or several
-    """The values of the text fields. `own`: of those of TEXT_FIELDS, of the product's own texts."""
+    product: IndexedProduct, values: Sequence[str], languages: Languages, names: CategoryNames
+) -> dict[str, str]:
+    """The values of the text fields. `values`: those of its attributes."""
     translations = product.translations or {}
     spoken = product.language or languages.own
-    texts: dict[str, Any] = dict(own)
+    category = product.category_path.replace("/", " ")
+    titles, descriptions = [product.title], [product.description or ""]
     named = [names[path] for path in paths_of(product.category_path) if path in names]
-    if not translations and not named and spoken == languages.own:
-        return texts
-    if spoken != languages.own:
+    plain = not translations and not named and spoken == languages.own
+    if not plain and spoken != languages.own:
         said = translations.get(languages.own, {})
-        texts |= {field: [own[field], said[field]] for field in ("title", "description") if said.get(field)}
+        titles += filter(None, [said.get("title")])
+        descriptions += filter(None, [said.get("description")])
+    texts = _Said(titles, product.brand or "", category, values, descriptions).fields(fields_in(None))
+    if plain:
+        return texts
     for language in languages.known[1:]:
         said = translations.get(language, {})
         if language == spoken:
             said = {**said, "title": product.title, "description": product.description}
-        words = [name[language] for name in named if language in name] + [*said.get("labels", {}).values()]
-        values = (said.get("title"), " ".join(words), said.get("description"))
-        texts |= {field: value for field, value in zip(fields_in(language), values, strict=True) if value}
+        title, description = said.get("title"), said.get("description")
+        categories = " ".join(name[language] for name in named if language in name)
+        labels = [label for of, label in said.get("labels", {}).items() if of in values]
+        if title or description or categories or labels:
+            titles = [title] if title else []
+            texts |= _Said(titles, "", categories, labels, [description or ""]).fields(fields_in(language))
     return texts
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """What a product says in one language. `values`: of its attributes."""
+
+    titles: Sequence[str]
+    brand: str
+    category: str
+    values: Sequence[str]
+    descriptions: Sequence[str]
+
+    def fields(self, names: Fields) -> dict[str, str]:
+        title, values = " ".join(map(prepared, self.titles)), _read_values(tuple(self.values))
+        brand, category = _read(self.brand), _read(self.category)
+        text = [title] * weights.TITLE + [brand] * weights.BRAND + [category] * weights.CATEGORY
+        text += [values] * weights.VALUES + [*map(prepared, self.descriptions)] * weights.DESCRIPTION
+        written = [title, brand, category, values]
+        if not all(part.isascii() for part in written):
+            # Words of other scripts are read as stems.
+            written = [surface(one) for one in (*self.titles, self.brand, self.category, *self.values)]
+        return {names.text: " ".join(text), names.title: title, names.surface: " ".join(written)}
+
+
+@lru_cache(20_000)
+def _read(text: str) -> str:
+    """Of what many products have."""
+    return prepared(text)
+
+
+@lru_cache(20_000)
+def _read_values(values: tuple[str, ...]) -> str:
+    return " ".join(map(_read, values))
 
 
 def titles_of(product: IndexedProduct, languages: Languages) -> dict[str, str]:
@@ -106,20 +168,20 @@ def paths_of(path: str) -> tuple[str, ...]:
 
 
 class Tongue:
-    """Where the words of a reader are looked for, and how they are read. `fields`: with the boost of each, and the
-    place of its form of a word."""
+    """Where the words of a reader are looked for, and how they are read: in the shop's own fields, and in those of the
+    reader's language, the last."""
 
     def __init__(self, languages: Languages, language: str, schema: tantivy.Schema) -> None:
         self.schema = schema
+        self.language, self.own = language, languages.own
         self._analysers = [analyser(languages.own)]
-        self.fields: list[tuple[str, float, int]] = [(name, boost, 0) for name, boost in TEXT_FIELDS.items()]
+        self.fields = [fields_in(None)]
         if language != languages.own:
             self._analysers.append(analyser(language))
-            self.fields += [(name, boost, 1) for name, boost in fields_in(language).items()]
-        # The titles in which words stand side by side and from which words are corrected, the reader's language first.
-        self.titles = [(name, place) for name, _, place in reversed(self.fields) if name.startswith("title")]
+            self.fields.append(fields_in(language))
+        self.stems = lru_cache(KEPT_STEMS)(self._stems)
 
-    def words(self, text: str, most: int) -> list[tuple[str, ...]]:
-        """Each word of a text as the index has it: in the shop's own language, then in the reader's."""
-        forms: Sequence[list[str]] = [one.analyze(text)[:most] for one in self._analysers]
-        return list(zip(*forms, strict=True))
+    def _stems(self, form: str) -> list[str | None]:
+        """A form of a word as each of `fields` has it; None where it is none."""
+        read = stemmed(form)
+        return [next(iter(one.analyze(read)), None) for one in self._analysers]

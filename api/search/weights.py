@@ -12,7 +12,7 @@ DESCRIPTION = 1
 # Words that stand side by side in the title as they were typed.
 PHRASE = 0.5
 # A word of the title once more: titles are shorter than what is combined, so a word that fills one counts.
-IN_TITLE = 0.3
+IN_TITLE = 2.0
 
 # An accepted synonym is a little less than the word that was typed.
 SYNONYM = 0.8
@@ -25,8 +25,17 @@ FILLER = 0.05
 FILL_BELOW = 10
 # Words that more than this share of the products have do not fill: everything would be found.
 TOO_COMMON = 0.1
+# A word of fewer products is never too common: they are read at once.
+COMMON_FROM = 1_000
 # So many of the rarest words fill: more take long and change nothing.
 MOST_FILLING = 6
 
 # The most that a popular product's score is multiplied by: twice as many sales must not outrank a better match.
 MOST_POPULAR = 1.1
+# The popularity (`documents.popularity`) that has it: about 3,000 sales.
+POPULAR_AT = 2.6
+
+# A product whose SKU or GTIN was typed stands before every other one: no text score comes near.
+CODE = 10_000.0
+# The same for a word of a longer text, which may be a number by chance.
+CODE_IN_TEXT = 10.0

@@ -1,13 +1,28 @@
 """The rows that the search index is built from: one complete row per product, by change time or by id range."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Integer, Select, String, Uuid, and_, bindparam, cast, column, func, literal, select, true
+from sqlalchemy import (
+    ARRAY,
+    Integer,
+    Select,
+    String,
+    Uuid,
+    and_,
+    bindparam,
+    cast,
+    column,
+    func,
+    literal,
+    null,
+    select,
+    true,
+)
 from sqlalchemy.dialects.postgresql import JSONB, aggregate_order_by
 
 from api.catalog.models import Category, PricePoint, Product, ProductCounter, ProductVariant
@@ -21,7 +36,8 @@ _NOWHERE = UUID(int=0)
 @dataclass(frozen=True, slots=True)
 class IndexedProduct:
     """A product as it is indexed; `live` False means that search must not find it. `variants`: `price` as text and
-    `attributes` of those that it is shown by. `language` None: the shop's own."""
+    `attributes` of those that it is shown by. `language` None: the shop's own. `codes`: SKU and GTIN of all its
+    variants."""
 
     product_id: UUID
     live: bool
@@ -43,6 +59,7 @@ class IndexedProduct:
     condition: Condition
     in_stock: bool
     thumbnail: str
+    codes: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +113,12 @@ def _feed() -> Select[Any]:  # Any: the columns of an IndexedProduct
     variant = func.jsonb_build_object(
         "price", cast(ProductVariant.price, String), "attributes", ProductVariant.attributes
     )
-    of_product = (ProductVariant.product_id == Product.product_id, ProductVariant.removed_at.is_(None), SHOWN)
-    variants = func.jsonb_agg(aggregate_order_by(variant, ProductVariant.variant_id)).label("variants")
+    of_product = (ProductVariant.product_id == Product.product_id, ProductVariant.removed_at.is_(None))
+    variants = func.jsonb_agg(aggregate_order_by(variant, ProductVariant.variant_id)).filter(SHOWN).label("variants")
+    numbers = func.array_cat(func.array_agg(ProductVariant.sku), func.array_agg(ProductVariant.gtin))
+    codes = func.array_remove(numbers, null()).label("codes")
     # Once for each product: as two columns it would be read twice.
-    shown = select(variants).where(*of_product).correlate(Product).lateral("shown")
+    shown = select(variants, codes).where(*of_product).correlate(Product).lateral("shown")
     columns = select(
         Product.product_id,
         and_(LIVE, shown.c.variants.is_not(None)).label("live"),
@@ -121,6 +140,7 @@ def _feed() -> Select[Any]:  # Any: the columns of an IndexedProduct
         Product.condition,
         IN_STOCK.label("in_stock"),
         THUMBNAIL.label("thumbnail"),
+        func.coalesce(shown.c.codes, cast(literal([]), ARRAY(String))).label("codes"),
     )
     return (
         columns.join(Category, Category.category_id == Product.category_id)

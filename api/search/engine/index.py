@@ -32,8 +32,10 @@ class Found:
     `hits`: the JSON of a SearchResultItem each, as the index stored it, at most two seconds old. `ids`: the product of
     each hit. `scores`: the relevance of each, falling; empty where another order was asked for.
     `exact`: there are results with every word as it was typed.
-    `price_ranges` by bucket of catalog.facets; `ratings` by step, "or better". `corrected` is the text that was
-    searched instead when the requested one matches nothing.
+    `price_ranges` by bucket of catalog.facets; `ratings` by step, "or better". `corrected`: exactly what was searched,
+    where that is not what was typed. `full`: how many of `total` have every word that is asked for; they come first.
+    `relaxed`: the words that are not asked for, because no product has them with the others or because they say nothing
+    about it.
     """
 
     hits: Sequence[str]
@@ -45,6 +47,8 @@ class Found:
     price_ranges: Sequence[tuple[int, int]]
     ratings: Sequence[tuple[int, int]]
     corrected: str | None
+    full: int
+    relaxed: Sequence[str]
 
 
 class SearchIndex(ListCounter, KnownAttributes, Protocol):

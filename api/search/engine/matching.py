@@ -1,11 +1,11 @@
-"""Builds engine queries from words and filters, without the engine's parser: a shopper's `-`,
-`:` or quote is a character, not syntax."""
+"""Builds engine queries from filters, without the engine's parser: a shopper's `-`, `:` or quote is a character, not
+syntax."""
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import cache, lru_cache
+from functools import cache
 from itertools import product
 
 import tantivy
@@ -18,9 +18,6 @@ from api.search import documents
 from api.search.filters import Filters, Span
 from api.search.texts import Tongue
 
-MAX_WORDS = 20
-# A corrected word must keep its first letter and be long enough to be recognised.
-MIN_CORRECTED = 4
 # To ask for each choice of one term of each word takes less than to look for all terms of a pattern.
 MAX_PHRASES = 32
 # Above every amount in cents.
@@ -29,38 +26,10 @@ _NO_UPPER = 10**documents.CENTS_DIGITS - 1
 Cents = tuple[int, int]
 
 
-# A word in each form that a reader's fields have it in: `texts.Tongue`.
-Word = tuple[str, ...]
-
-
 @cache
 def tongue(languages: Languages, language: str | None) -> Tongue:
     """How a reader of a language is understood; None: of the shop's own."""
     return Tongue(languages, language or languages.own, documents.schema(languages.known))
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """One way to read a text; `exact`: every word as it was typed, `corrects`: words stand for others that are one
-    typing error away."""
-
-    query: Query
-    exact: bool = False
-    corrects: bool = False
-    last: bool = False
-
-
-def readings(text: str, words: Sequence[Word], tongue: Tongue) -> Iterator[Reading]:
-    """How `text` can be read, the strictest first; the first that matches anything counts, or else the last.
-
-    All words must match; or all words with one typing error each; or any word.
-    """
-    if not words:
-        yield Reading(Query.empty_query() if text.strip() else Query.all_query(), last=True)
-        return
-    yield Reading(_all_of([_word(word, tongue) for word in words], _phrase(words, tongue)), exact=True)
-    yield Reading(_all_of([_forgiving_word(word, tongue) for word in words], None), corrects=True)
-    yield Reading(Query.boolean_query([(Occur.Should, _word(word, tongue)) for word in words]), last=True)
 
 
 def with_filters(searcher: tantivy.Searcher, text: Query, filters: Filters) -> Query:
@@ -200,49 +169,6 @@ def _between(field: str, lowest: int, highest: int) -> Query:
     return Query.range_query(documents.schema(), field, tantivy.FieldType.Unsigned, lowest, highest)
 
 
-@lru_cache(maxsize=4_096)
-def _word(word: Word, tongue: Tongue) -> Query:
-    """One word in its best field, the others as a tie-breaker."""
-    return _best_field(
-        [
-            Query.boost_query(Query.term_query(tongue.schema, name, word[place]), boost)
-            for name, boost, place in tongue.fields
-        ]
-    )
-
-
-def _forgiving_word(word: Word, tongue: Tongue) -> Query:
-    if len(word[-1]) < MIN_CORRECTED:
-        return _word(word, tongue)
-    fuzzy = [
-        Query.boost_query(Query.fuzzy_term_query(tongue.schema, name, word[place], distance=1), boost)
-        for name, boost, place in tongue.fields
-    ]
-    return _best_field(fuzzy)
-
-
-def _best_field(queries: Sequence[Query]) -> Query:
-    return Query.disjunction_max_query(queries, tie_breaker=0.1)
-
-
-def _phrase(words: Sequence[Word], tongue: Tongue) -> Query | None:
-    """Adjacent words in the title score higher than the same words apart."""
-    if len(words) < 2:
-        return None
-    phrases = [
-        Query.boost_query(Query.phrase_query(tongue.schema, name, [word[place] for word in words], slop=1), 2.0)
-        for name, place in tongue.titles
-    ]
-    return phrases[0] if len(phrases) == 1 else _best_field(phrases)
-
-
-def _all_of(parts: Sequence[Query], bonus: Query | None) -> Query:
-    clauses = [(Occur.Must, part) for part in parts]
-    if bonus is not None:
-        clauses.append((Occur.Should, bonus))
-    return Query.boolean_query(clauses)
-
-
 def _either(field: str, values: Sequence[str]) -> list[Query]:
     return [_any_term(field, values)] if values else []
 
@@ -262,37 +188,3 @@ def _any_span(field: str, spans: Sequence[Cents]) -> list[Query]:
 
 def matches(searcher: tantivy.Searcher, query: Query) -> bool:
     return bool(searcher.search(query, 1, count=False).hits)
-
-
-def corrected(searcher: tantivy.Searcher, words: Sequence[Word], tongue: Tongue) -> str:
-    """The words with those that no title contains replaced by the most frequent title word one edit away, as stems; in
-    the reader's language first."""
-    return " ".join(_corrected(searcher, word, tongue) for word in words)
-
-
-def _corrected(searcher: tantivy.Searcher, word: Word, tongue: Tongue) -> str:
-    for name, place in tongue.titles:
-        if searcher.doc_freq(name, word[place]):
-            return word[place]
-    for name, place in tongue.titles:
-        if (near := _nearest(searcher, name, word[place])) is not None:
-            return near
-    return word[-1]
-
-
-def _nearest(searcher: tantivy.Searcher, field: str, word: str) -> str | None:
-    neighbours = searcher.terms_with_prefix(field, word[:1], limit=100_000)
-    near = [(count, term) for term, count in neighbours if one_edit(word, term)]
-    return max(near)[1] if near else None
-
-
-def one_edit(one: str, other: str) -> bool:
-    """Whether one insertion, deletion, replacement or swap turns `one` into `other`."""
-    if abs(len(one) - len(other)) > 1 or one == other:
-        return one == other
-    i = next((k for k, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
-    if len(one) == len(other):
-        swapped = one[i + 1 : i + 2] + one[i] + one[i + 2 :]
-        return one[i + 1 :] == other[i + 1 :] or swapped == other[i:]
-    longer, shorter = (one, other) if len(one) > len(other) else (other, one)
-    return longer[i + 1 :] == shorter[i:]

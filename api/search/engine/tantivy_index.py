@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import tantivy
+from tantivy import Query
 
 from api.catalog.facets import RATING_STEPS
 from api.catalog.queries.counting import Counts
@@ -13,15 +14,16 @@ from api.catalog.queries.listing import ProductQuery
 from api.kernel import clock
 from api.kernel.languages import Languages
 from api.kernel.logs import get_logger
-from api.search import documents
+from api.search import documents, weights
 from api.search.engine import facets, matching
+from api.search.engine.asking import Asking
 from api.search.engine.index import Found, SearchQuery
 from api.search.engine.reader import Reader
 from api.search.engine.store import IndexStore
 from api.search.engine.synonyms import Synonyms, SynonymTable
 from api.search.errors import IndexNotReady
 from api.search.suggestions.reader import Suggestions
-from api.search.texts import NOT_SEARCHED, SHOP, analyser, analyser_name, no_words
+from api.search.texts import NOT_SEARCHED, SHOP, SURFACE, analyser, analyser_name, no_words, surface_words
 
 log = get_logger(__name__)
 
@@ -47,12 +49,19 @@ class TantivyIndex:
         self._store, self._synonyms = store, synonyms or SynonymTable()
         self._reader: Reader | None = None
         self._looked = 0.0
+        # By the language of the reader.
+        self._asking: dict[str | None, Asking] = {}
         self._pointed: tuple[int, int] | None = None
 
     async def search(self, query: SearchQuery) -> Found:
         """See `SearchIndex`. In a thread when the index is large: a broad query takes milliseconds there."""
         reader = self._current()
-        return await asyncio.to_thread(_search, reader, query) if reader.is_large else _search(reader, query)
+        asking = self._asking.get(query.language)
+        if asking is None or asking.reader is not reader:
+            asking = self._asking[query.language] = Asking.of(reader, query.language, self._synonyms)
+        if reader.is_large:
+            return await asyncio.to_thread(_search, reader, query, asking)
+        return _search(reader, query, asking)
 
     async def count(self, query: ProductQuery) -> Counts | None:
         """See `ListCounter`. Each scope, and each choice within it, is counted once per commit of the index."""
@@ -141,42 +150,58 @@ def register(index: tantivy.Index, languages: Languages) -> None:
     """Tell the index how texts of these languages are read."""
     for language in languages.known:
         index.register_tokenizer(analyser_name(language), analyser(language))
+    index.register_tokenizer(SURFACE, surface_words())
     index.register_tokenizer(NOT_SEARCHED, no_words())
 
 
-def _search(reader: Reader, query: SearchQuery) -> Found:
-    tongue = matching.tongue(reader.languages, query.language)
-    searcher, words = reader.searcher, tongue.words(query.text, matching.MAX_WORDS)
-    for reading in matching.readings(query.text, words, tongue):
-        wanted = matching.with_filters(searcher, reading.query, query.filters)
-        top, total = _top(searcher, wanted, query, max(query.limit, facets.COUNTED_HERE))
-        hits, shown = [address for _, address in top], top[: query.limit]
-        # With filters, nothing may be found although the text matches: then it is not read in another way.
-        if total or reading.last or matching.matches(searcher, reading.query):
-            few = total == len(hits) and not query.filters.narrow_a_group and not query.filters.attributes
-            products = [reader.product(address) for address in (hits if few else hits[: query.limit])]
-            groups = facets.Facets.of(products) if few else facets.facets(reader, reading.query, wanted, query)
-            return Found(
-                hits=[product.card_in(query.language) for product in products[: query.limit]],
-                ids=[product.product_id for product in products[: query.limit]],
-                scores=[score for score, _ in shown] if query.sort == "relevance" else [],
-                total=total,
-                exact=reading.exact and total > 0,
-                brands=groups.brands,
-                price_ranges=list(groups.prices.items()),
-                ratings=list(zip(RATING_STEPS, groups.ratings, strict=True)),
-                corrected=matching.corrected(searcher, words, tongue) if reading.corrects else None,
-            )
-    raise AssertionError("a text has a last reading")
+def _search(reader: Reader, query: SearchQuery, asking: Asking) -> Found:
+    # A blank text asks for everything.
+    asked = asking.ask(query.text) if query.text.strip() else None
+    text = Query.all_query() if asked is None else asked.every()
+    wanted = matching.with_filters(reader.searcher, text, query.filters)
+    most = max(query.limit, facets.COUNTED_HERE)
+    top, full = _top(reader.searcher, wanted, query, most)
+    # With filters, nothing may be found although the text matches: then it is not read in another way.
+    if not full and asked is not None and len(asked.slots) > 1 and not matching.matches(reader.searcher, text):
+        asked = asking.without_what_is_nowhere(asked)
+        text = asked.every()
+        wanted = matching.with_filters(reader.searcher, text, query.filters)
+        top, full = _top(reader.searcher, wanted, query, most)
+    total = full
+    if asked is not None and len(asked.slots) > 1 and 0 < full < weights.FILL_BELOW and query.sort == "relevance":
+        documents_held = reader.searcher.num_docs
+        rest = matching.with_filters(reader.searcher, asked.among_the_rest(documents_held), query.filters)
+        further = replace(query, offset=max(query.offset - full, 0))
+        following, others = _top(reader.searcher, rest, further, max(most - len(top), 1))
+        top, total = [*top, *following], full + others
+        text = asked.found(documents_held)
+        wanted = matching.with_filters(reader.searcher, text, query.filters)
+    hits, shown = [address for _, address in top], top[: query.limit]
+    few = total == len(hits) and not query.filters.narrow_a_group and not query.filters.attributes
+    products = [reader.product(address) for address in (hits if few else hits[: query.limit])]
+    groups = facets.Facets.of(products) if few else facets.facets(reader, text, wanted, query)
+    return Found(
+        hits=[product.card_in(query.language) for product in products[: query.limit]],
+        ids=[product.product_id for product in products[: query.limit]],
+        scores=[score for score, _ in shown] if query.sort == "relevance" else [],
+        total=total,
+        exact=full > 0 and (asked is None or asked.as_typed),
+        brands=groups.brands,
+        price_ranges=list(groups.prices.items()),
+        ratings=list(zip(RATING_STEPS, groups.ratings, strict=True)),
+        corrected=None if asked is None else asked.corrected,
+        full=full,
+        relaxed=() if asked is None else asked.dropped,
+    )
 
 
 def _top(
-    searcher: tantivy.Searcher, wanted: tantivy.Query, query: SearchQuery, limit: int
+    searcher: tantivy.Searcher, wanted: Query, query: SearchQuery, limit: int
 ) -> tuple[list[tuple[float, tantivy.DocAddress]], int]:
     """The first `limit` documents from the page's offset on, each with its score or what it is ordered by, and how many
     match."""
     if query.sort == "relevance":
-        result = searcher.search(wanted, limit, offset=query.offset, weight_by_field="popularity")
+        result = searcher.search(wanted, limit, offset=query.offset, weight_by_field="liked")
     else:
         by, order = _ORDERS[query.sort]
         result = searcher.search(wanted, limit, offset=query.offset, order_by_field=by, order=order)

@@ -30,36 +30,16 @@ class Vocabulary(Protocol):
         """At most `limit` compounds of the catalog that `part` is a word of, the most frequent first."""
 
 
-class Synonyms(Protocol):
-    """Words that people have accepted as meaning the same."""
-
-    def of(self, word: str) -> Sequence[str]:
-        """Other words for a surface form; none where nobody has accepted any. Never blocks."""
-
-
-class NoSynonyms:
-    """Nobody has accepted any."""
-
-    def of(self, _word: str) -> Sequence[str]:
-        return ()
-
-
 @dataclass(frozen=True, slots=True)
 class SurfaceVocabulary:
-    """What the index itself knows: the words of its field of surface forms, as of one commit."""
+    """What the index itself knows: the words of its fields of surface forms, as of one commit."""
 
     searcher: tantivy.Searcher
-    field: str
+    fields: Sequence[str]
 
     def knows(self, word: str) -> bool:
         return self.frequency(word) > 0
 
     def frequency(self, word: str) -> int:
-        """How many documents have the word."""
-        return self.searcher.doc_freq(self.field, word)
-
-    def near(self, _word: str, _limit: int) -> Sequence[Near]:
-        return ()
-
-    def containing(self, _part: str, _limit: int) -> Sequence[str]:
-        return ()
+        """How many documents have the word, about: some in two languages."""
+        return sum(self.searcher.doc_freq(field, word) for field in self.fields)

@@ -65,6 +65,11 @@ def surface_words(text: str) -> list[str]:
     return [form for chunk in _plain(text).split() for form in _forms(chunk)]
 
 
+def surface(text: str) -> str:
+    """The forms of the words of a text, separated by blanks, unstemmed."""
+    return " ".join(surface_words(text))
+
+
 def prepared(text: str) -> str:
     """The forms of the words of a text, separated by blanks, as the analysers take them: of scripts with a stemmer of
     their own already as stems."""
@@ -74,6 +79,12 @@ def prepared(text: str) -> str:
     if _SPECIAL.search(plain) is None:
         return plain
     return " ".join([chunk if chunk.isalpha() else _prepared(chunk) for chunk in plain.split()])
+
+
+def folded_code(text: str) -> str:
+    """A SKU or GTIN without its case, its separators and the zeros that a shorter GTIN is filled with."""
+    code = "".join(char for char in folded(text) if char.isalnum())
+    return code.lstrip("0") if code.isdecimal() else code
 
 
 def _plain(text: str) -> str:

@@ -6,7 +6,6 @@ import pytest
 
 from api.catalog.facets import PRICE_EDGES, price_range_label
 from api.kernel.etags import etag_of, expected_version, matches
-from api.search.engine.matching import one_edit
 from api.search.errors import BadFilter
 from api.search.filters import Span, parse_filters
 
@@ -44,20 +43,6 @@ def test_price_ranges_touch_without_gaps() -> None:
     labels = [price_range_label(bucket) for bucket in range(len(PRICE_EDGES) + 1)]
 
     assert labels == ["0-10", "10-25", "25-50", "50-100", "100-250", "250-500", "500-1000", "1000-"]
-
-
-@pytest.mark.parametrize(
-    ("one", "other", "expected"),
-    [
-        ("laptop", "laptop", True), ("laptop", "latpop", True), ("laptop", "lapto", True), ("laptop", "laptops", True),
-        ("laptop", "lxptop", True), ("laptop", "lxptox", False), ("laptop", "lap", False), ("ab", "ba", True),
-        ("abc", "cba", False),
-        ("", "a", True), ("", "", True),
-    ],
-)  # fmt: skip
-def test_one_edit(one: str, other: str, expected: bool) -> None:
-    assert one_edit(one, other) is expected
-    assert one_edit(other, one) is expected
 
 
 def test_tags_compare_whole_for_reads_and_by_version_for_writes() -> None:

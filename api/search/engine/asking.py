@@ -1,0 +1,371 @@
+"""What a text asks for: the words that a product must have, each with the other ways to write and to mean it.
+
+One question is asked of the engine: all words; and, where few products have them all, those with some of the words
+after them (`Asked.every`, `Asked.some`).
+"""
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+from typing import TypeVar
+
+import tantivy
+from tantivy import Occur, Query
+
+from api.search import weights
+from api.search.engine import matching
+from api.search.engine.reader import Reader
+from api.search.engine.synonyms import Synonyms
+from api.search.engine.vocabulary import SurfaceVocabulary, Vocabulary
+from api.search.suggestions.vocabulary import CatalogVocabulary
+from api.search.text import LONGEST, Word, folded_code, read
+from api.search.text.stops import fillers, stops
+from api.search.texts import Tongue
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+MAX_WORDS = 20
+# An unknown word is at most so many known ones, of at least so many letters each.
+MOST_PARTS = 4
+MIN_PART = 3
+# Of words and their writings.
+MOST_KEPT = 20_000
+# What may have been meant by an unknown word.
+MOST_MEANT = 5
+MOST_COMPOUNDS = 5
+# A code has at least so many characters; shorter ones are numbers.
+MIN_CODE = 4
+_LETTERS_AND_NUMBERS = re.compile(r"[a-z]+|[0-9]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """A word that is asked for. `searched`: it, or what is searched for it, in surface forms; `frequency`: how many
+    documents have it, about."""
+
+    typed: str
+    searched: str
+    query: Query
+    frequency: int
+    in_title: Query
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """`bonus` orders what is found and finds nothing. `code`: the products that the text is a code of. `dropped`: words
+    that were typed and are not asked for, in order."""
+
+    slots: Sequence[Slot]
+    bonus: Sequence[Query] = ()
+    code: Query | None = None
+    dropped: Sequence[str] = ()
+
+    @property
+    def corrected(self) -> str | None:
+        """What is searched, if that is not what was typed."""
+        if all(slot.searched == slot.typed for slot in self.slots):
+            return None
+        return " ".join(slot.searched for slot in self.slots)
+
+    @property
+    def as_typed(self) -> bool:
+        """Whether every word is asked for as it was typed."""
+        return not self.dropped and self.corrected is None
+
+    def every(self) -> Query:
+        """The products with all words."""
+        if not self.slots:
+            return self.code or Query.empty_query()
+        with_all = self._ordered([(Occur.Must, slot.query) for slot in self.slots], self.slots)
+        return with_all if self.code is None else Query.boolean_query([(Occur.Should, with_all), self._first()])
+
+    def some(self, documents: int) -> Query:
+        """The products with some of the words."""
+        filling = self._filling(documents)
+        others = [(Occur.Should, slot.query) for slot in self.slots if slot not in filling]
+        return self._ordered([(Occur.Must, self._any(documents)), *others], self.slots)
+
+    def _any(self, documents: int) -> Query:
+        return Query.boolean_query([(Occur.Should, slot.query) for slot in self._filling(documents)])
+
+    def among_the_rest(self, documents: int) -> Query:
+        """Of the products with some of the words, those that do not have them all."""
+        with_all = Query.boolean_query([(Occur.Must, slot.query) for slot in self.slots])
+        coded = [] if self.code is None else [(Occur.MustNot, self.code)]
+        return Query.boolean_query([(Occur.Must, self.some(documents)), (Occur.MustNot, with_all), *coded])
+
+    def found(self, documents: int) -> Query:
+        """All of them, in no order."""
+        parts = [self._any(documents), *([] if self.code is None else [self.code])]
+        return Query.boolean_query([(Occur.Should, part) for part in parts])
+
+    def _filling(self, documents: int) -> list[Slot]:
+        """The rarest words. Those that much of the catalog has find nothing by themselves."""
+        rarest = sorted(self.slots, key=lambda slot: slot.frequency)
+        common = max(weights.COMMON_FROM, int(weights.TOO_COMMON * documents))
+        return [slot for slot in rarest if slot.frequency <= common][: weights.MOST_FILLING] or rarest[:1]
+
+    def _ordered(self, clauses: Sequence[tuple[Occur, Query]], slots: Sequence[Slot]) -> Query:
+        in_titles = [(Occur.Should, slot.in_title) for slot in slots]
+        return Query.boolean_query([*clauses, *in_titles, *((Occur.Should, one) for one in self.bonus)])
+
+    def _first(self) -> tuple[Occur, Query]:
+        if self.code is None:
+            raise AssertionError("the text is a code")
+        return Occur.Should, Query.const_score_query(self.code, weights.CODE)
+
+
+@dataclass(frozen=True, slots=True)
+class _Meant:
+    """A way to understand a word."""
+
+    query: Query
+    frequency: int
+    searched: str
+
+
+@dataclass(slots=True)
+class Asking:
+    """Understands the texts of readers of one language, by the index as of one commit. What it has looked up it keeps:
+    words of queries are few."""
+
+    reader: Reader
+    tongue: Tongue
+    vocabulary: Vocabulary
+    synonyms: Synonyms
+    language: str | None = None
+    _ones: dict[str, _Meant] = field(default_factory=dict)
+    _writings: dict[Word, list[_Meant]] = field(default_factory=dict)
+    _titles: dict[str, Query] = field(default_factory=dict)
+    _unasked: tuple[frozenset[str], frozenset[str]] | None = None
+
+    @classmethod
+    def of(cls, reader: Reader, language: str | None, synonyms: Synonyms) -> "Asking":
+        """For a reader of a language; None: of the shop's own."""
+        tongue = matching.tongue(reader.languages, language)
+        surface = SurfaceVocabulary(reader.searcher, [names.surface for names in tongue.fields])
+        return cls(reader, tongue, CatalogVocabulary(surface, reader.suggestions), synonyms, language)
+
+    @property
+    def searcher(self) -> tantivy.Searcher:
+        return self.reader.searcher
+
+    def ask(self, text: str) -> Asked:
+        """What a text asks for; it has at least one character that is no blank."""
+        words = _different(read(text)[:MAX_WORDS])
+        asked, filling, dropped = self._sorted(words)
+        slots: list[Slot | None] = [self._known(asked, place) for place in range(len(asked))]
+        found = [slot for slot in slots if slot is not None]
+        for place, slot in enumerate(slots):
+            if slot is None:
+                meant = self._guessed(asked[place], found)
+                slots[place] = meant
+                found += [meant] if meant else []
+        dropped |= {word.shown for word, slot in zip(asked, slots, strict=True) if slot is None}
+        bonus = [
+            *self._side_by_side([slot for slot in slots if slot is not None]),
+            *(Query.boost_query(self._one(word.shown).query, weights.FILLER) for word in filling),
+        ]
+        named = [word.shown for word in words if word.shown in dropped]
+        return Asked([slot for slot in slots if slot is not None], bonus, self._code(text), named)
+
+    def without_what_is_nowhere(self, asked: Asked) -> Asked:
+        """No product has all words: those of the best product of those with the most of them."""
+        best = next(filter(None, (self._best(asked.slots, most) for most in range(len(asked.slots) - 1, 0, -1))), None)
+        if best is None:
+            return asked
+        kept = [slot for slot in asked.slots if _any(self.searcher, slot.query, best)]
+        lost = [slot.typed for slot in asked.slots if slot not in kept]
+        return replace(asked, slots=kept, dropped=[*asked.dropped, *lost])
+
+    def _best(self, slots: Sequence[Slot], least: int) -> Query | None:
+        """The best product with at least so many of the words."""
+        some = Query.boolean_query([(Occur.Should, slot.query) for slot in slots], least)
+        found = self.searcher.search(some, 1, count=False).hits
+        if not found:
+            return None
+        product_id = str(self.searcher.doc(found[0][1]).get_first("product_id"))
+        return Query.term_query(self.tongue.schema, "product_id", product_id)
+
+    def _sorted(self, words: Sequence[Word]) -> tuple[list[Word], list[Word], set[str]]:
+        """Those that are asked for, those that only order, and of these the forms of what was dropped."""
+        if self._unasked is None:
+            languages = {self.tongue.language, self.tongue.own}
+            self._unasked = (frozenset().union(*map(stops, languages)), frozenset().union(*map(fillers, languages)))
+        stop, filler = self._unasked
+        asked = [word for word in words if word.shown not in stop and word.shown not in filler]
+        if not asked:
+            return list(words), [], set()
+        filling = [word for word in words if word.shown in filler]
+        return asked, filling, {word.shown for word in filling}
+
+    def _known(self, words: Sequence[Word], place: int) -> Slot | None:
+        """The word as the catalog has it, in one of its writings; None when it has none."""
+        word = words[place]
+        meant = [
+            *self._written(word),
+            *self._joined(words, place),
+            *self._synonyms(word),
+        ]
+        known = [one for one in meant if one.frequency]
+        return self._slot(word, known, word.shown) if known else None
+
+    def _written(self, word: Word) -> list[_Meant]:
+        """The word in each of its writings."""
+        return _kept(self._writings, word, lambda: list(self._in_writings(word)))
+
+    def _in_writings(self, word: Word) -> Iterator[_Meant]:
+        if word.joined:
+            yield self._one(word.joined)
+            yield self._together(word.parts)
+            return
+        yield self._one(word.shown)
+        if word.shown.isalpha():
+            return
+        parts = _LETTERS_AND_NUMBERS.findall(word.shown)
+        if len(parts) > 1 and "".join(parts) == word.shown:
+            yield self._together(parts)
+        if (code := self._code(word.shown)) is not None:
+            yield _Meant(Query.const_score_query(code, weights.CODE_IN_TEXT), 1, word.shown)
+
+    def _joined(self, words: Sequence[Word], place: int) -> Iterator[_Meant]:
+        """The word and its neighbour as one: both are said by it."""
+        for left, right in pairwise(words[max(place - 1, 0) : place + 2]):
+            if len(left.shown) + len(right.shown) <= LONGEST:
+                yield self._one(left.shown + right.shown)
+
+    def _synonyms(self, word: Word) -> Iterator[_Meant]:
+        for other in self.synonyms.of(word.shown, self.language):
+            meant = self._together([form.shown for form in read(other)])
+            yield replace(meant, query=Query.boost_query(meant.query, weights.SYNONYM))
+
+    def _guessed(self, word: Word, found: Sequence[Slot]) -> Slot | None:
+        """What an unknown word may mean: several words, one that has it as a part, or one that is spelled like it."""
+        several = self._several_words(word)
+        if several is not None and self._in_one_title(several.searched.split(" ")):
+            return self._slot(word, [several], several.searched)
+        compounds = [
+            replace(meant, query=Query.boost_query(meant.query, weights.COMPOUND))
+            for meant in map(self._one, self.vocabulary.containing(word.shown, MOST_COMPOUNDS))
+            if meant.frequency
+        ]
+        if compounds:
+            return self._slot(word, compounds, word.shown)
+        near = [self._one(one.word) for one in self.vocabulary.near(word.shown, MOST_MEANT)]
+        best = self._best_with(found, [one for one in near if one.frequency]) or several
+        return None if best is None else self._slot(word, [best], best.searched)
+
+    def _best_with(self, found: Sequence[Slot], near: Sequence[_Meant]) -> _Meant | None:
+        """The first that some product has with the other words; else the first."""
+        if found and len(near) > 1:
+            others = Query.boolean_query([(Occur.Must, slot.query) for slot in found])
+            for one in near:
+                if _any(self.searcher, others, one.query):
+                    return one
+        return near[0] if near else None
+
+    def _several_words(self, word: Word) -> _Meant | None:
+        """The fewest known words that the word is made of; of those the ones of which the rarest is most frequent."""
+        text = word.shown
+        if not text.isalpha() or len(text) < 2 * MIN_PART:
+            return None
+        # Of each beginning of the word: how many words it is made of, how rare the rarest is, and the words.
+        best: dict[int, tuple[int, int, tuple[str, ...]]] = {0: (0, 0, ())}
+        for end in range(MIN_PART, len(text) + 1):
+            found = [
+                (number + 1, max(rarity, -self._one(part).frequency), (*words, part))
+                for start, (number, rarity, words) in best.items()
+                if number < MOST_PARTS
+                and end - start in range(MIN_PART, len(text))
+                and self._knows(part := text[start:end])
+            ]
+            if found:
+                best[end] = min((number, rarity or -1, words) for number, rarity, words in found)
+        return self._together(best[len(text)][2]) if len(text) in best else None
+
+    def _knows(self, part: str) -> bool:
+        return self._one(part).frequency > 0 and self.vocabulary.knows(part)
+
+    def _in_one_title(self, words: Sequence[str]) -> bool:
+        return any(_any(self.searcher, phrase) for phrase in self._phrases(words))
+
+    def _side_by_side(self, slots: Sequence[Slot]) -> Iterator[Query]:
+        """Neighbours in the text that are neighbours in the title."""
+        words = [word for slot in slots for word in slot.searched.split(" ")]
+        for one, other in pairwise(words):
+            for phrase in self._phrases([one, other]):
+                yield Query.boost_query(phrase, weights.PHRASE)
+
+    def _phrases(self, words: Sequence[str]) -> Iterator[Query]:
+        stems = [self.tongue.stems(word) for word in words]
+        for place, names in enumerate(self.tongue.fields):
+            phrase = [stem[place] for stem in stems]
+            if None not in phrase:
+                yield Query.phrase_query(self.tongue.schema, names.title, phrase, slop=1)  # type: ignore[arg-type]
+
+    def _slot(self, word: Word, meant: Sequence[_Meant], searched: str) -> Slot:
+        queries = [one.query for one in meant]
+        query = queries[0] if len(queries) == 1 else Query.disjunction_max_query(queries, tie_breaker=0.0)
+        in_title = _kept(self._titles, searched, lambda: self._in_title(searched))
+        return Slot(word.shown, searched, query, sum(one.frequency for one in meant), in_title)
+
+    def _in_title(self, searched: str) -> Query:
+        terms = [
+            Query.term_query(self.tongue.schema, name, stem)
+            for part in searched.split(" ")
+            for name, stem in self._places(part, "title")
+        ]
+        found = terms[0] if len(terms) == 1 else Query.disjunction_max_query(terms, tie_breaker=0.0)
+        return Query.boost_query(found, weights.IN_TITLE)
+
+    def _one(self, form: str) -> _Meant:
+        return _kept(self._ones, form, lambda: self._looked_up(form))
+
+    def _looked_up(self, form: str) -> _Meant:
+        places = self._places(form, "text")
+        terms = [Query.term_query(self.tongue.schema, name, stem) for name, stem in places]
+        query = terms[0] if len(terms) == 1 else Query.disjunction_max_query(terms, tie_breaker=0.1)
+        return _Meant(query, sum(self.searcher.doc_freq(name, stem) for name, stem in places), form)
+
+    def _together(self, forms: Sequence[str]) -> _Meant:
+        if len(forms) == 1:
+            return self._one(forms[0])
+        ones = [self._one(form) for form in forms]
+        with_all = Query.boolean_query([(Occur.Must, one.query) for one in ones])
+        return _Meant(with_all, min((one.frequency for one in ones), default=0), " ".join(forms))
+
+    def _places(self, form: str, field: str) -> list[tuple[str, str]]:
+        """The fields of this kind in which the form may be, and its stem in each."""
+        stems = zip(self.tongue.fields, self.tongue.stems(form), strict=True)
+        return [(getattr(names, field), stem) for names, stem in stems if stem is not None]
+
+    def _code(self, text: str) -> Query | None:
+        if " " in text.strip() and not any(char.isdigit() for char in text):
+            return None
+        code = folded_code(text)
+        if len(code) < MIN_CODE or not self.searcher.doc_freq("codes", code):
+            return None
+        return Query.term_query(self.tongue.schema, "codes", code)
+
+
+def _kept(kept: dict[K, V], key: K, make: Callable[[], V]) -> V:
+    """What `make` gave when it was called for this key."""
+    found = kept.get(key)
+    if found is None:
+        found = make()
+        if len(kept) >= MOST_KEPT:
+            kept.clear()
+        kept[key] = found
+    return found
+
+
+def _different(words: Iterable[Word]) -> list[Word]:
+    return list({word.shown: word for word in words}.values())
+
+
+def _any(searcher: tantivy.Searcher, *queries: Query) -> bool:
+    """Whether some document matches all of them."""
+    query = queries[0] if len(queries) == 1 else Query.boolean_query([(Occur.Must, one) for one in queries])
+    return bool(searcher.search(Query.const_score_query(query, 0.0), 1, count=False).hits)

@@ -1,0 +1,168 @@
+"""What is found: small catalogs, a query, and what must come."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from api.kernel.languages import Languages
+from api.search.engine.synonyms import Pair
+from tests.harness.small_index import SmallIndex
+
+LAMP = {"title": "Desk lamp", "description": "Put the lamp on a stand beside the laptop"}
+SONY = ["Sony WH-1000XM4 headphones", "Sony WH-1000XM5 headphones", "Sony WH1000XM5 case"]
+HOSES = ["Garden hose 10 m", "Garden hose 20 m", "Garden shed"]
+
+
+@pytest.mark.parametrize(
+    ("products", "text", "expected"),
+    [
+        # Words that say nothing are never required.
+        (["Laptop stand oak", LAMP], "the laptop stand", ["Laptop stand oak", "Desk lamp"]),
+        (["Laptop stand oak", LAMP], "laptop stand for sale", ["Laptop stand oak", "Desk lamp"]),
+        (["Laptop stand oak", LAMP], "please find me a cheap laptop stand", ["Laptop stand oak", "Desk lamp"]),
+        (["The The poster", "Band poster"], "the the", ["The The poster"]),
+        # Words with digits are what they are.
+        (SONY, "sony wh1000xm4", [SONY[0], SONY[2], SONY[1]]),
+        (SONY, "wh-1000xm4", [SONY[0]]),
+        (SONY, "wh 1000xm4", [SONY[0], SONY[1]]),
+        (["Epson TK-675 ink", "Pen"], "tk675", ["Epson TK-675 ink"]),
+        (["Epson TK675 ink", "Pen"], "tk-675", ["Epson TK675 ink"]),
+        (["Epson TK675 ink", "Pen"], "tk 675", ["Epson TK675 ink"]),
+        (["iPhone 15 case", "iPhone 14 case"], "iphone15", ["iPhone 15 case"]),
+        (["iPhone15 case", "Pen"], "iphone 15", ["iPhone15 case"]),
+        # Joined and split words.
+        (["Laptop stand", "Lamp"], "laptopstand", ["Laptop stand"]),
+        (["Laptopstand", "Lamp"], "laptop stand", ["Laptopstand"]),
+        (["Wi-Fi router", "Lamp"], "wifi", ["Wi-Fi router"]),
+        (["WiFi router", "Lamp"], "wi-fi", ["WiFi router"]),
+        (["T-shirt", "Shirt"], "tshirt", ["T-shirt"]),
+        # A number and its unit.
+        (['Monitor 24"', "Monitor 27 inch"], "24 inch monitor", ['Monitor 24"', "Monitor 27 inch"]),
+        (["Card 16GB", "Card 32GB"], "16 gb", ["Card 16GB"]),
+        (["Card 16 GB", "Card 32 GB"], "16gb", ["Card 16 GB"]),
+        # One error, or two; also in the first letter.
+        (["Headphones", "Lamp"], "hedphons", ["Headphones"]),
+        (["Headphones", "Lamp"], "geadphones", ["Headphones"]),
+        (["Monitor", "Lamp"], "moniter", ["Monitor"]),
+        (["Original print", "Woven mat"], "orignal", ["Original print"]),
+        # Scripts.
+        (["手机壳 透明", "杯子"], "手机", ["手机壳 透明"]),
+        (["เคสโทรศัพท์", "แก้วน้ำ"], "โทรศัพท์", ["เคสโทรศัพท์"]),
+        (["Наушники беспроводные", "Лампа"], "наушников", ["Наушники беспроводные"]),
+        (["الهاتف المحمول", "مصباح"], "هاتف", ["الهاتف المحمول"]),
+        (["Re\u0301sume\u0301 folder", "Lamp"], "résumé", ["Re\u0301sume\u0301 folder"]),
+        (["Re\u0301sume\u0301 folder", "Lamp"], "resume", ["Re\u0301sume\u0301 folder"]),
+        (["Tree 🎄", "Lamp"], "🎄", ["Tree 🎄"]),
+        (["Schreibtisch Lampe", "Stuhl"], "schreibtischlampe", ["Schreibtisch Lampe"]),
+        (["Schreibtischlampe", "Stuhl", "Tisch"], "lampe", ["Schreibtischlampe"]),
+        # Nothing.
+        (["Lamp"], "*", []),
+        (["Lamp"], "zzzz", []),
+    ],
+)
+async def test_what_is_found(tmp_path: Path, products: list[Any], text: str, expected: list[str]) -> None:
+    assert await SmallIndex(tmp_path, products).titles(text) == expected
+
+
+async def test_what_was_not_asked_for_is_named_and_what_has_all_words_comes_first(tmp_path: Path) -> None:
+    index = SmallIndex(tmp_path, HOSES)
+
+    found = await index.found("garden hose please")
+    assert (found.relaxed, found.full, found.total, found.corrected) == (["please"], 2, 3, None)
+    assert (await index.titles("garden hose please"))[2] == "Garden shed"
+    nowhere = await index.found("garden hose zzzz")
+    assert (nowhere.relaxed, nowhere.full, nowhere.total) == (["zzzz"], 2, 3)
+    apart = await SmallIndex(tmp_path / "2", [*HOSES, "Steel shelf"]).found("garden steel hose")
+    assert (apart.relaxed, apart.full, apart.total) == (["steel"], 2, 3)
+
+
+async def test_a_page_continues_behind_those_with_all_words(tmp_path: Path) -> None:
+    index = SmallIndex(tmp_path, HOSES)
+    whole = await index.titles("garden hose")
+
+    pages = [await index.found("garden hose", limit=1, offset=offset) for offset in range(4)]
+
+    assert [page.ids for page in pages] == [[one] for one in (await index.found("garden hose")).ids] + [[]]
+    assert {(page.total, page.full) for page in pages} == {(3, 2)}
+    assert len(whole) == 3
+
+
+async def test_other_orders_have_all_words_alone(tmp_path: Path) -> None:
+    index = SmallIndex(tmp_path, HOSES)
+    found = await index.found("garden hose", sort="price_asc")
+
+    assert (found.total, found.full) == (2, 2)
+
+
+@pytest.mark.parametrize(
+    ("text", "corrected"),
+    [
+        ("moniter stand", "monitor stand"),
+        ("monitorstand", "monitor stand"),
+        ("monitor stand", None),
+        ("monitors", None),
+    ],
+)
+async def test_what_was_searched_is_said_in_words_of_the_catalog(
+    tmp_path: Path, text: str, corrected: str | None
+) -> None:
+    found = await SmallIndex(tmp_path, ["Monitor stand", "Monitoring kit"]).found(text)
+
+    assert (found.corrected, found.total > 0) == (corrected, True)
+
+
+async def test_the_correction_that_goes_with_the_other_words_is_taken(tmp_path: Path) -> None:
+    products = ["Camp bed", "Camp stove", "Camp chair", "Desk lamp"]
+    assert await SmallIndex(tmp_path, products).titles("desk clamp") == ["Desk lamp"]
+
+
+async def test_a_code_puts_its_product_first(tmp_path: Path) -> None:
+    products = [
+        {"title": "Oak lamp 1", "description": "lamp oak 1"},
+        {"title": "Chair", "codes": ["LAMP-OAK-1", "04006381333931"]},
+        "Lamp oak 1 lamp oak 1",
+    ]
+    index = SmallIndex(tmp_path, products)
+
+    for code in ("LAMP-OAK-1", "lamp oak 1", "lampoak1", "4006381333931", "04006381333931"):
+        assert (await index.titles(code))[0] == "Chair", code
+    assert await index.titles("4006381333932") == []
+
+
+async def test_values_of_attributes_are_found_and_names_are_not(tmp_path: Path) -> None:
+    attributes = {"generated": True, "material": "oak", "tags": ["LED", "dim"]}
+    index = SmallIndex(tmp_path, [{"title": "Lamp", "specifications": attributes}])
+
+    for text in ("oak", "led", "dim"):
+        assert await index.titles(text) == ["Lamp"], text
+    for text in ("generated", "true", "material", "tags"):
+        assert await index.titles(text) == [], text
+
+
+async def test_an_accepted_synonym_is_found_behind_the_word(tmp_path: Path) -> None:
+    index = SmallIndex(tmp_path, ["Couch", "Sofa", "Chair"], synonyms=[Pair("sofa", "couch")])
+
+    assert await index.titles("sofa") == ["Sofa", "Couch"]
+    assert (await index.found("sofa")).corrected is None
+
+
+async def test_what_is_popular_is_ahead_of_its_like_and_of_nothing_better(tmp_path: Path) -> None:
+    products = [
+        {"title": "Oak lamp"},
+        {"title": "Ash lamp", "review_count": 100_000},
+        {"title": "Bulb", "description": "For each lamp", "review_count": 100_000},
+    ]
+    assert await SmallIndex(tmp_path, products).titles("lamp") == ["Ash lamp", "Oak lamp", "Bulb"]
+
+
+async def test_a_reader_is_understood_in_their_language_and_the_shops(tmp_path: Path) -> None:
+    products = [
+        {"title": "Desk lamp", "translations": {"de": {"title": "Tischlampe aus Holz"}}},
+        "Wooden box",
+    ]
+    index = SmallIndex(tmp_path, products, Languages.of("en,de"))
+
+    assert await index.titles("die holz tischlampen", language="de") == ["Tischlampe aus Holz"]
+    assert await index.titles("boxes", language="de") == ["Wooden box"]
+    assert await index.titles("tischlampe") == []
