@@ -215,6 +215,23 @@ class SyntheticShop:
         for part in parts:
             part["kit"] = json.dumps({**kit, "price": str(price)})
 
+    def add_review(self, product: str, seller: str, user: str, rating: int, at: datetime) -> None:
+        """Every fourth one waits, every third one is of a buyer."""
+        number = len(self.rows.get("reviews_by_user", ()))
+        self.add(
+            "reviews_by_user",
+            user_id=user,
+            product_id=product,
+            review_id=self.new_id(),
+            seller_id=seller,
+            rating=rating,
+            verified_purchase=number % 3 == 0,
+            status="queued" if number % 4 == 3 else "published",
+            origin="native",
+            created_at=at,
+            updated_at=at,
+        )
+
     def add_rate(self, source: str, target: str, day: date, rate: str) -> None:
         self.add(
             "exchange_rates",
@@ -311,6 +328,9 @@ def random_shop(seed: int, products: int = 20, users: int = 15, orders: int = 12
     for number, moment in enumerate(moments):
         currency = "EUR" if number % 6 == 5 else "USD" if number % 17 == 16 else "GBP"
         _random_order(shop, rng, listed, people, moment, currency=currency)
+    for number, (product, _, seller, _) in enumerate(listed):
+        for place, user in enumerate(people[: number % 5]):
+            shop.add_review(product, seller, user, 1 + (number + place) % 5, moments[(7 * place + number) % orders])
     for number, rate in ((9, "0.86510000"), (30, "0.84333333"), (44, "0.90000000")):
         shop.add_rate("EUR", "GBP", (START + timedelta(days=number)).date(), rate)
     return shop

@@ -188,6 +188,29 @@ def test_promises_kept_are_what_plain_python_counts(built_marts: BuiltMarts, mar
     assert any(row[7] is None for row in found)
 
 
+def test_ratings_by_day_are_what_plain_python_counts(built_marts: BuiltMarts, marts: duckdb.DuckDBPyConnection) -> None:
+    days: dict[tuple[object, object, object], list[Row]] = defaultdict(list)
+    for row in built_marts.shop.rows["reviews_by_user"]:
+        if row["status"] == "published":
+            days[row["product_id"], _day(row["created_at"]), row["seller_id"]].append(row)
+    expected = {
+        key: (
+            len(said),
+            sum(bool(row["verified_purchase"]) for row in said),
+            sum(int(str(row["rating"])) for row in said),
+        )
+        for key, said in days.items()
+    }
+
+    found = marts.execute(
+        "SELECT product_id, reviewed_on, seller_id, reviews, verified, stars, average_rating FROM fct_product_ratings"
+    ).fetchall()
+
+    assert {row[:3]: row[3:6] for row in found} == expected
+    assert len(expected) > 10
+    assert all(row[6] == pytest.approx(row[5] / row[3]) for row in found)
+
+
 def test_no_number_adds_two_currencies_without_a_rate(
     built_marts: BuiltMarts, marts: duckdb.DuckDBPyConnection
 ) -> None:

@@ -38,6 +38,12 @@ def _rating(reviewing: Reviewing) -> tuple[float, int]:
     return detail["rating"], detail["reviewCount"]
 
 
+def _broken(ctx: Context) -> list[str]:
+    """The checks of reviews that do not hold."""
+    found = violations(ctx.settings.database_url.get_secret_value())
+    return [one.check for one in found if one.check.startswith("R-I11")]
+
+
 async def test_average_and_histogram_follow_every_change(market: Market, reviewing: Reviewing, ctx: Context) -> None:
     people = [market.person() for _ in range(4)]
     made = [reviewing.review(who, rating=stars)["reviewId"] for who, stars in zip(people, (5, 4, 4, 1), strict=True)]
@@ -184,9 +190,10 @@ def test_page_list_search_and_facet_follow_within_two_seconds(
         worker.stop()
 
 
-def test_a_killed_worker_loses_no_rating(
-    market: Market, reviewing: Reviewing, server: Server, database_url: str, tmp_path: Path
+async def test_a_killed_worker_loses_no_rating(
+    market: Market, reviewing: Reviewing, ctx: Context, server: Server, tmp_path: Path
 ) -> None:
+    await settle(ctx)
     dying = Worker(tmp_path / "dying", server.env)
     waiting = "select count(*) from outbox_events where aggregate_type = 'review' and published_at is null"
     for stars in (1, 2, 5):
@@ -196,7 +203,9 @@ def test_a_killed_worker_loses_no_rating(
     assert market.scalar(waiting) > 0
     assert market.scalar("select review_count from product_ratings where product_id = %s", (reviewing.id,)) == 3
     assert _rating(reviewing) == (0.0, 0)
-    assert [one.check for one in violations(database_url, []) if one.check.startswith("R-I11")] == []
+    assert [
+        one.check for one in violations(ctx.settings.database_url.get_secret_value()) if one.check.startswith("R-I11")
+    ] == []
 
     living = Worker(tmp_path / "living", server.env)
     living.start()
@@ -204,7 +213,9 @@ def test_a_killed_worker_loses_no_rating(
     living.stop()
 
     assert _rating(reviewing) == (2.67, 3)
-    assert [one.check for one in violations(database_url, []) if one.check.startswith("R-I11")] == []
+    assert [
+        one.check for one in violations(ctx.settings.database_url.get_secret_value()) if one.check.startswith("R-I11")
+    ] == []
 
 
 async def test_a_killed_worker_asks_each_buyer_once(
@@ -212,7 +223,9 @@ async def test_a_killed_worker_asks_each_buyer_once(
 ) -> None:
     buyer = market.person()
     reviewing.bought(buyer)
-    dying = Worker(tmp_path / "dying", {**server.env, "SOUK_REVIEW_REQUEST_SECONDS": "0"})
+    # Whatever else is delivered here, the request is due before the worker begins.
+    await settle(ctx)
+    dying = Worker(tmp_path / "dying", server.env)
     dying.start(SOUK_FAILPOINTS="reviews.after_requests=kill")
     assert dying.wait(60) == KILLED
     asked = "select status from review_requests where user_id = %s"
