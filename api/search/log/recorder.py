@@ -33,7 +33,7 @@ SECONDS = 0.5
 # More than a process answers in `SECONDS`, also while the stream and the spool are slow; further notes are refused.
 MOST = 10_000
 # Between so many notes other requests have their turn.
-AT_ONCE = 20
+AT_ONCE = 50
 SHOWN = 10
 MAX_TOKENS = 1_000
 

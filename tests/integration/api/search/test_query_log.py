@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import cast
 from uuid import UUID, uuid4
@@ -27,6 +28,7 @@ from tests.harness.api import running_api
 from tests.harness.ports import free_port
 from tests.harness.sessions import guest_session
 from tests.harness.shop import Shop
+from warehouse.events.entries import Entry, row_of
 
 BROWSER = {"User-Agent": "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"}
 SHOWN = Answered("desk  lamp", 1, ('{"productId":"p1","title":"x"}',), None, (), "relevance", (), 1, 20, "en")
@@ -107,6 +109,24 @@ async def test_a_search_is_an_event_with_what_was_asked_and_answered(shop: Shop,
     }  # fmt: skip
     assert session not in session_key
     assert len(session_key) == 32
+
+
+async def test_the_lake_takes_the_event_as_it_is(shop: Shop, stream: "redis.Redis[str]") -> None:
+    person = shop.person()
+    answer = _search(shop, person.headers, q="lamp", filters="price:0-500", page=2, limit=10)
+    fields = _logged(stream, answer)
+    row = row_of(
+        Entry("p", 1, "1-0", datetime.now(UTC), {name.encode(): value.encode() for name, value in fields.items()}),
+        datetime.now(UTC),
+        timedelta(days=1),
+    )
+
+    assert (row["event_id"], row["origin"], row["event_type"]) == (fields["eventId"], "server", "search")
+    assert (row["query"], row["result_count"], row["page"], row["page_size"]) == ("lamp", 12, 2, 10)
+    assert (row["sort"], row["filter_names"], row["language"], row["user_id"]) == (
+        "relevance", "price", "en", person.user_id,
+    )  # fmt: skip
+    assert row["shown_products"] == ",".join(result["productId"] for result in answer.json()["results"])
 
 
 async def test_ten_products_are_logged_and_the_page_is_said(shop: Shop, stream: redis.Redis) -> None:
