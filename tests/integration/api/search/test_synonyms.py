@@ -316,6 +316,34 @@ def _pending(kind: str) -> Pending:
     return Pending(UUID(int=1), kind, UUID(int=2), 1, "Changed", "{}", datetime.now(UTC))
 
 
+async def test_searches_find_by_accepted_synonyms_within_seconds_and_by_removed_ones_no_longer(
+    shop: Shop, admin: Person, context: Context
+) -> None:
+    shop.product(shop.person("seller"), title="Chesterfield sofa, green", brand="Comfy")
+    await Indexer(IndexStore.of(context.settings)).refresh(context)
+    await asyncio.sleep(0.3)
+
+    def found(q: str) -> list[str]:
+        answer = shop.client.get("/api/v1/search", params={"q": q})
+        assert answer.status_code == 200, answer.text
+        return [result["title"] for result in answer.json()["results"]]
+
+    def seconds_until(q: str, expected: list[str]) -> float:
+        began = time.monotonic()
+        while (now := found(q)) != expected and time.monotonic() < began + 10:
+            time.sleep(0.05)
+        assert now == expected
+        return time.monotonic() - began
+
+    assert found("chesterfield couch") == ["Chesterfield sofa, green"]
+    assert found("couch") == []
+    synonym = _add(shop, admin, "couch", "sofa").json()["synonymId"]
+    assert seconds_until("couch", ["Chesterfield sofa, green"]) < 3
+    assert found("green couch") == ["Chesterfield sofa, green"]
+    _decide(shop, admin, synonym, "removed")
+    assert seconds_until("couch", []) < 3
+
+
 async def test_completions_begin_with_what_many_found_something_by(
     shop: Shop, context: Context, published: None
 ) -> None:
