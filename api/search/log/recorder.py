@@ -68,7 +68,9 @@ class QueryLog:
     def __init__(self, ctx: Context, sink: EventSink) -> None:
         self._ctx, self._sink = ctx, sink
         self._notes: list[_Note] = []
-        self._sending: asyncio.Task[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._sends = asyncio.Lock()
+        self._sending: set[asyncio.Task[None]] = set()
         self._users: dict[bytes, UUID | None] = {}
 
     def note(self, request: Request, answered: Answered) -> UUID:
@@ -78,15 +80,16 @@ class QueryLog:
             metrics.BEHAVIOUR_EVENTS.labels("refused").inc()
             return search_id
         self._notes.append(_Note(search_id, answered, clock.now(), request.headers))
-        if self._sending is None:
-            self._sending = asyncio.get_running_loop().create_task(self._send_later())
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(SECONDS, self._send)
         return search_id
 
     async def flush(self) -> None:
-        """Send what was noted until now."""
-        notes, self._notes = self._notes, []
-        for start in range(0, len(notes), AT_ONCE):
-            await self._sink.send([self._entry(note) for note in notes[start : start + AT_ONCE]], {})
+        """Send what was noted until now; what another call is sending has been sent then, too."""
+        async with self._sends:
+            notes, self._notes = self._notes, []
+            for start in range(0, len(notes), AT_ONCE):
+                await self._sink.send([self._entry(note) for note in notes[start : start + AT_ONCE]], {})
 
     @classmethod
     @contextlib.asynccontextmanager
@@ -96,17 +99,15 @@ class QueryLog:
         try:
             yield log
         finally:
-            if log._sending is not None:
-                log._sending.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await log._sending
+            if log._timer is not None:
+                log._timer.cancel()
             await log.flush()
 
-    async def _send_later(self) -> None:
-        await asyncio.sleep(SECONDS)
-        # What is noted from now on is the next one's to send; a cancellation must not lose what this one has taken.
-        self._sending = None
-        await self.flush()
+    def _send(self) -> None:
+        self._timer = None
+        task = asyncio.get_running_loop().create_task(self.flush())
+        self._sending.add(task)
+        task.add_done_callback(self._sending.discard)
 
     def _entry(self, note: _Note) -> stream.Entry:
         found, keys = note.answered, self._ctx.keys
