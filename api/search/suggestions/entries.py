@@ -1,7 +1,8 @@
 """What the suggestions index holds of a product: its titles with their phrases, and its words."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -10,8 +11,8 @@ import tantivy
 from api.catalog.queries.index_feed import IndexedProduct
 from api.kernel.languages import Languages
 from api.search.documents import shown_title
-from api.search.suggestions.phrases import phrases_of
-from api.search.suggestions.schema import words_of
+from api.search.suggestions.phrases import phrases_of, spoken
+from api.search.suggestions.schema import MAX_WORDS
 from api.search.text import surface_words
 from api.search.texts import NO_NAMES, CategoryNames, titles_of
 
@@ -22,7 +23,7 @@ MAX_WORD = 40
 @dataclass(frozen=True, slots=True)
 class Title:
     """A title of a product. `readers`: the languages of those who are shown it; `heads` and `parts`: as `Phrases`, each
-    behind the language of its readers; `heads` are among the `parts`."""
+    `keyed`; `heads` are among the `parts`."""
 
     product: str
     text: str
@@ -30,6 +31,8 @@ class Title:
     weight: int
     heads: tuple[str, ...]
     parts: tuple[str, ...]
+    # Those of the text, which make no difference of their own.
+    words: tuple[str, ...] = field(default=(), compare=False)
 
     @classmethod
     def read(cls, product: str, stored: tantivy.Document) -> "Title":
@@ -42,7 +45,7 @@ class Title:
             {
                 "product": self.product,
                 "text": self.text,
-                "words": list(dict.fromkeys(words_of(self.text))),
+                "words": list(dict.fromkeys(self.words[:MAX_WORDS])),
                 "readers": self.readers,
                 "weight": self.weight,
                 "heads": self.heads,
@@ -53,7 +56,8 @@ class Title:
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """What is said of a product; no titles and words when it is not on sale."""
+    """What is said of a product; no titles and words when it is not on sale. `words`: those that corrections may lead
+    to, of titles, brand, category and the values of attributes."""
 
     product: str
     titles: frozenset[Title]
@@ -65,52 +69,58 @@ def said(product: IndexedProduct, popularity: float, languages: Languages, names
     key = str(product.product_id)
     if not product.live:
         return Said(key, frozenset(), frozenset())
-    return Said(key, _titles(product, popularity, languages, names), _words(product, languages))
+    titles = _titles(product, popularity, languages, names)
+    words = {word for title in titles for word in title.words}
+    words.update(*(_words_of(text) for text in (product.brand or "", product.category_path, *_values(product))))
+    return Said(key, titles, frozenset(filter(is_word, words)))
 
 
 def _titles(product: IndexedProduct, popularity: float, languages: Languages, names: CategoryNames) -> frozenset[Title]:
     by_language = titles_of(product, languages)
     readers: dict[str, list[str]] = {}
-    for language in languages.known:
-        text = shown_title(by_language, language)[0] if by_language else product.title
-        readers.setdefault(text, []).append(language)
-    values = tuple(_values(product))
+    for language in languages.known if by_language else ():
+        readers.setdefault(shown_title(by_language, language)[0], []).append(language)
     leaf = product.category_path.rpartition("/")[2]
-    named: Mapping[str, str] = names.get(product.category_path, {})
+    named = names.get(product.category_path, {})
+    values = tuple(_values(product))
     found = []
-    for text, shown_to in readers.items():
-        heads: list[str] = []
-        parts: list[str] = []
-        for language in shown_to:
-            phrases = phrases_of(text, product.brand, named.get(language, leaf), values)
-            heads += (keyed(language, phrase) for phrase in phrases.heads)
-            parts += (keyed(language, phrase) for phrase in {*phrases.heads, *phrases.parts})
+    for text, shown_to in readers.items() if by_language else [(product.title, languages.known)]:
+        phrases = phrases_of(text, product.brand, values)
+        key = keyed(shown_to, "")
+        categories = {keyed((tag,), spoken(named[tag])) for tag in shown_to if tag in named}
+        if any(tag not in named for tag in shown_to):
+            categories.add(keyed([tag for tag in shown_to if tag not in named], spoken(leaf)))
+        heads = {*categories, *(key + phrase for phrase in phrases.heads)}
+        parts = heads.union(key + phrase for phrase in phrases.parts)
         of_one = (str(product.product_id), text, tuple(shown_to), round(popularity * 10))
-        found.append(Title(*of_one, tuple(sorted(heads)), tuple(sorted(parts))))
+        found.append(Title(*of_one, tuple(sorted(heads)), tuple(sorted(parts)), tuple(surface_words(text))))
     return frozenset(found)
 
 
-def keyed(language: str, phrase: str) -> str:
-    """A phrase and the language of its readers as one term; `unkeyed` takes it apart."""
-    return f"{language}\t{phrase}"
+def keyed(readers: Sequence[str], phrase: str) -> str:
+    """A phrase and the languages of its readers as one term; `unkeyed` takes it apart.
+
+    What is shown to the readers of several languages is counted for all of them together, so that a catalog of which
+    nothing is translated has each phrase once.
+    """
+    return f"{','.join(readers)}\t{phrase}"
 
 
-def unkeyed(key: str) -> tuple[str, str]:
-    language, _, phrase = key.partition("\t")
-    return language, phrase
+def unkeyed(key: str) -> tuple[list[str], str]:
+    readers, _, phrase = key.partition("\t")
+    return readers.split(","), phrase
 
 
-def _words(product: IndexedProduct, languages: Languages) -> frozenset[str]:
-    """The words that corrections may lead to: of titles, brand, category and the values of attributes; none with a
-    digit."""
-    texts = [product.title, product.brand or "", product.category_path, *_values(product)]
-    texts += titles_of(product, languages).values()
-    return frozenset(word for text in texts for word in surface_words(text) if is_word(word))
-
-
+@lru_cache(100_000)
 def is_word(word: str) -> bool:
     """Whether a word may be corrected, or corrected to: one of letters. What has a digit is a code or a measure."""
     return 1 < len(word) <= MAX_WORD and not any(letter.isdigit() for letter in word)
+
+
+@lru_cache(20_000)
+def _words_of(text: str) -> tuple[str, ...]:
+    """Of what many products have in common."""
+    return tuple(surface_words(text))
 
 
 def _values(product: IndexedProduct) -> Iterator[str]:

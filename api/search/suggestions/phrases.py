@@ -5,15 +5,18 @@ A title is a list of what the thing is, with its make, size and colour. The noun
 `stand`, `laptop stand` and `steel laptop stand`. How many products share a phrase says whether it is one.
 """
 
+import re
 import string
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 
 MAX_PHRASE_WORDS = 3
 MAX_RUNS = 3
 MAX_PHRASE = 60
 _MARKS = string.punctuation + "\u201c\u201d\u2018\u2019\u00ab\u00bb\u2026\u2013\u2014\u2022\u2122\u00ae"
+_DIGIT = re.compile(r"\d")
 _CLOSING = frozenset(",;:|/)]}!?\u2026\u2022")
 _OPENING = frozenset("([{|/")
 # Between two parts of a title, by language of the catalog.
@@ -36,17 +39,22 @@ class Phrases:
     parts: tuple[str, ...]
 
 
+def phrases_of(title: str, brand: str | None, values: Iterable[str] = ()) -> Phrases:
+    """`values`: those of the product's attributes, such as colours, which end no phrase."""
+    runs = list(islice(_runs(title), MAX_RUNS))
+    maker = spoken(brand or "")
+    makers = tuple(maker.split())
+    parts = [" ".join(run[-length:]) for run in runs for length in range(1, min(len(run), MAX_PHRASE_WORDS) + 1)]
+    head = " ".join(_head(runs, makers, {word for value in values for word in spoken(value).split()}))
+    if head and maker:
+        parts.append(f"{maker} {head}")
+    return Phrases(_known((maker, head)), _known(parts))
+
+
 @lru_cache(20_000)
-def phrases_of(title: str, brand: str | None, category: str, values: tuple[str, ...] = ()) -> Phrases:
-    """`category`: its name; `values`: those of the product's attributes, such as colours, which end no phrase."""
-    runs = list(_runs(title))[:MAX_RUNS]
-    makers = tuple(_bare(brand or ""))
-    heads = [" ".join(_bare(name)) for name in (brand or "", category)]
-    parts = [" ".join(words) for run in runs for words in _endings(run)]
-    head = " ".join(_head(runs, makers, {word for value in values for word in _bare(value)}))
-    if head and makers:
-        parts.append(" ".join((*makers, head)))
-    return Phrases(_known((*heads, head)), _known(parts))
+def spoken(name: str) -> str:
+    """A name as a phrase: in lower case, its words without marks around them."""
+    return " ".join(word for token in name.lower().split() if (word := token.strip(_MARKS)))[:MAX_PHRASE]
 
 
 def _runs(title: str) -> Iterator[tuple[str, ...]]:
@@ -54,7 +62,7 @@ def _runs(title: str) -> Iterator[tuple[str, ...]]:
     run: list[str] = []
     for token in title.lower().split():
         word = token.strip(_MARKS)
-        breaks = not word or word in _JOINTS or any(letter.isdigit() for letter in word)
+        breaks = not word or word in _JOINTS or _DIGIT.search(word) is not None
         if run and (breaks or token[0] in _OPENING):
             yield tuple(run)
             run = []
@@ -67,11 +75,6 @@ def _runs(title: str) -> Iterator[tuple[str, ...]]:
         yield tuple(run)
 
 
-def _endings(run: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
-    for length in range(1, min(len(run), MAX_PHRASE_WORDS) + 1):
-        yield run[-length:]
-
-
 def _head(runs: Iterable[tuple[str, ...]], makers: tuple[str, ...], values: Collection[str]) -> tuple[str, ...]:
     """What the thing is called, in at most two words: the first part without its maker and what it is of."""
     for whole in runs:
@@ -82,10 +85,6 @@ def _head(runs: Iterable[tuple[str, ...]], makers: tuple[str, ...], values: Coll
             # Of three words the last one often says of what or for whom: `laptop stand oak`.
             return run[:2] if len(run) <= MAX_PHRASE_WORDS else run[-2:]
     return ()
-
-
-def _bare(text: str) -> list[str]:
-    return [word for token in text.lower().split() if (word := token.strip(_MARKS))]
 
 
 def _known(phrases: Iterable[str]) -> tuple[str, ...]:

@@ -22,7 +22,7 @@ MAX_TEXT = 100
 MIN_FORGIVEN = 4
 # A word with fewer letters is not corrected, and with fewer than the second only by one edit.
 MIN_CORRECTED = 3
-MIN_TWICE = 5
+MIN_TWICE = 4
 # Of so many candidates the best are chosen.
 MAX_NEAR = 200
 MAX_COMPOUNDS = 200
@@ -67,20 +67,26 @@ class Suggestions:
         return list(found)
 
     def near(self, word: str, limit: int, frequency: Frequency) -> list[Near]:
-        """At most `limit` words of the catalog that `word` may have been written for, the most likely first:
-        those one edit away, or else two. `frequency`: how many products have a word now."""
-        if not is_word(word) or len(word) < MIN_CORRECTED:
+        """At most `limit` words of the catalog that `word` may have been written for, the most likely first: those one
+        edit away, then those two away; none for a word that people use. `frequency`: how many products have a word now.
+        """
+        if not is_word(word) or len(word) < MIN_CORRECTED or self._searcher.doc_freq("real", word):
             return []
+        found: list[Near] = []
         for distance in (1, 2) if len(word) >= MIN_TWICE else (1,):
-            query = Query.fuzzy_term_query(schema(), "word", word, distance=distance)
-            found = []
-            for other in self._words(query, MAX_NEAR):
-                if other != word and (count := frequency(other)):
-                    likely = 2 * math.log(1 + count) - edits.unlikely(word, other)
-                    found.append((-likely, other, edits.edits(word, other, distance)))
-            if found:
-                return [Near(other, n) for _, other, n in sorted(found)[:limit]]
-        return []
+            if len(found) < limit:
+                found += self._at(distance, word, frequency)
+        return found[:limit]
+
+    def _at(self, distance: int, word: str, frequency: Frequency) -> list[Near]:
+        """The words so many edits away, the most likely first."""
+        query = Query.fuzzy_term_query(schema(), "word", word, distance=distance)
+        near = sorted(
+            (edits.unlikely(word, other) - 2 * math.log(1 + count), other)
+            for other in self._words(query, MAX_NEAR)
+            if (count := frequency(other)) and edits.edits(word, other, distance) == distance
+        )
+        return [Near(other, distance) for _, other in near]
 
     def containing(self, part: str, limit: int, frequency: Frequency) -> list[str]:
         """At most `limit` words of the catalog that are made of `part` and another word, the most frequent first; those

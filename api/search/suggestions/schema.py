@@ -1,10 +1,11 @@
 """The shape of the suggestions index, an engine's index of its own in each generation of the search index.
 
-Three kinds of documents, told by the fields that they have:
+Four kinds of documents, told by the fields that they have:
 
 title    one for each title of a product: `words`, `text`, `parts` and `heads` (the phrases that the title has)
 phrase   what several titles share, the name of a brand or category, or a frequent query: `key`, `starts`, `text`
 word     a word of the catalog as it is written: `word`, and `drow`, the same from its end
+real     one for each language of the catalog: `real`, the words that people use (`real_words`)
 
 Changing it needs a new SCHEMA_VERSION.
 """
@@ -15,7 +16,7 @@ import tantivy
 
 from api.search.text import surface_words
 
-SCHEMA_VERSION = "1"
+SCHEMA_VERSION = "2"
 FOLDER = "suggestions"
 # A word is found by its beginnings up to this length, and with more letters by that beginning.
 MAX_START = 20
@@ -27,7 +28,7 @@ MAX_WORDS = 16
 def schema() -> tantivy.Schema:
     """`readers`: the languages of those who are shown the document. `weight`: whole, greater is shown earlier."""
     builder = tantivy.SchemaBuilder()
-    for name in ("product", "readers", "words", "starts", "drow"):
+    for name in ("product", "readers", "words", "starts", "drow", "real"):
         builder.add_text_field(name, tokenizer_name="raw", index_option="basic", stored=name == "readers")
     for name in ("parts", "heads", "key", "word"):
         builder.add_text_field(name, stored=name != "key", tokenizer_name="raw", index_option="basic")

@@ -13,6 +13,7 @@ from tantivy import Query
 from api.search.engine.writers import open_writer
 from api.search.suggestions.entries import Said, Title, keyed, unkeyed
 from api.search.suggestions.queries import FrequentQuery
+from api.search.suggestions.real_words import real_words
 from api.search.suggestions.schema import FOLDER, schema, starts_of
 
 # At most so many phrases are made of a catalog: the most frequent ones.
@@ -55,6 +56,8 @@ class Builder:
             self._writer.add_json(_phrase(key, weight))
         for word in sorted(self._words):
             self._writer.add_json(_word(word))
+        for language in languages:
+            self._writer.add_json(orjson.dumps({"real": sorted(real_words(language))}).decode())
         self._writer.commit()
         self._writer.wait_merging_threads()
 
@@ -65,7 +68,8 @@ class Updater:
 
     languages: Sequence[str]
     queries: Sequence[FrequentQuery] = ()
-    _folder: Path | None = None
+    _committed: tuple[Path, int] | None = None
+    _searcher: tantivy.Searcher | None = None
     _known: set[str] = field(default_factory=set)
     _written: dict[str, int] = field(default_factory=dict)
 
@@ -73,13 +77,7 @@ class Updater:
         """Write what differs, in one commit; returns how many documents were written or removed: 0 for a product of
         which only the price or the stock has changed."""
         folder = generation / FOLDER
-        index = tantivy.Index.open(str(folder))
-        searcher = index.searcher()
-        if folder != self._folder:
-            self._known = {word for word, _ in searcher.terms_with_prefix("word", "", limit=ALL)}
-            self._written = _weights_in(searcher)
-            self._folder = folder
-        batch = _Batch(searcher)
+        batch = _Batch(self._current(folder))
         new_words: set[str] = set()
         for said in changed:
             batch.replace(said)
@@ -92,16 +90,29 @@ class Updater:
                 batch.put_phrase(key, wanted.get(key))
         if not batch:
             return 0
-        writer = open_writer(folder, index)
+        writer = open_writer(folder, tantivy.Index.open(str(folder)))
         for name, value in batch.remove:
             writer.delete_documents_by_term(name, value)
         for document in batch.add:
             writer.add_json(document)
         writer.commit()
         writer.wait_merging_threads()
+        self._searcher = self._open(folder)
         self._known |= new_words
         self._written = wanted
         return len(batch)
+
+    def _current(self, folder: Path) -> tantivy.Searcher:
+        """The last commit. What is remembered of one that another process made is read anew."""
+        if self._searcher is None or self._committed != _commit(folder):
+            self._searcher = self._open(folder)
+            self._known = {word for word, _ in self._searcher.terms_with_prefix("word", "", limit=ALL)}
+            self._written = _weights_in(self._searcher)
+        return self._searcher
+
+    def _open(self, folder: Path) -> tantivy.Searcher:
+        self._committed = _commit(folder)
+        return tantivy.Index.open(str(folder)).searcher()
 
 
 class _Batch:
@@ -156,19 +167,22 @@ class _Batch:
         return int(self._searcher.search(_term(name, key), 1).count)  # type: ignore[attr-defined]  # missing in the wheel's stub
 
 
+def _commit(folder: Path) -> tuple[Path, int]:
+    return folder, (folder / "meta.json").stat().st_mtime_ns
+
+
 def phrase_weight(count: int) -> int:
     """In steps, so that one of many products is no new phrase."""
     return 1 + round(4 * math.log2(max(1, count)))
 
 
 def _weights(queries: Sequence[FrequentQuery], languages: Sequence[str]) -> dict[str, int]:
-    """By key; each language has queries of its own."""
+    """By key."""
     weights: dict[str, int] = {}
     for query in queries:
         text = " ".join(query.text.lower().split())
-        for language in languages if query.language is None else [query.language]:
-            key = _QUERY + keyed(language, text)
-            weights[key] = max(weights.get(key, 0), QUERY_WEIGHT + phrase_weight(query.count))
+        key = _QUERY + keyed(languages if query.language is None else [query.language], text)
+        weights[key] = max(weights.get(key, 0), QUERY_WEIGHT + phrase_weight(query.count))
     return weights
 
 
@@ -190,8 +204,8 @@ def _term(name: str, value: str) -> Query:
 
 
 def _phrase(key: str, weight: int) -> str:
-    language, text = unkeyed(key.removeprefix(_QUERY))
-    fields = {"key": key, "text": text, "starts": starts_of(text), "readers": [language], "weight": weight}
+    readers, text = unkeyed(key.removeprefix(_QUERY))
+    fields = {"key": key, "text": text, "starts": starts_of(text), "readers": readers, "weight": weight}
     return orjson.dumps(fields).decode()
 
 

@@ -11,6 +11,7 @@ from api.catalog.queries.index_feed import IndexedProduct
 from api.kernel.languages import Languages
 from api.search.suggestions.queries import FrequentQuery
 from api.search.suggestions.schema import FOLDER
+from api.search.suggestions.writer import Updater
 from api.search.text import surface_words
 from tests.harness.suggesting import Suggested, product, titled
 
@@ -77,7 +78,7 @@ def test_frequent_queries_come_first_in_their_language(tmp_path: Path) -> None:
     assert suggested.complete("lam", 3, "de") == ["lamp for a desk", "lampe", "lamp"]
 
     suggested.updater.queries = [FrequentQuery("lamp shade", 5)]
-    assert suggested.change() == 5  # the first of both languages and the second go, the new one comes in both
+    assert suggested.change() == 3  # two go, one comes
     assert suggested.complete("lam", 2, "de") == ["lamp shade", "lamp"]
     assert suggested.change() == 0
 
@@ -149,3 +150,18 @@ def test_every_title_is_completed_by_its_beginning(tmp_path: Path) -> None:
     for title in titles:
         assert title in suggested.complete(title), title
         assert surface_words(suggested.complete(title)[-1])[1] == surface_words(title)[1]
+
+
+def test_two_writers_in_turn_add_each_word_once(tmp_path: Path) -> None:
+    suggested = Suggested(tmp_path, titled("Desk lamp"))
+    other = Updater(suggested.languages.known)
+    suggested.change(product(2, "Oak stand"))
+    first, suggested.updater = suggested.updater, other
+    suggested.change(product(3, "Pine shelf"))
+    suggested.updater = first
+    suggested.change(product(4, "Pine shelf"))
+
+    index = tantivy.Index.open(str(tmp_path / FOLDER))
+    words = dict(index.searcher().terms_with_prefix("word", ""))
+    assert words.keys() >= {"desk", "lamp", "oak", "stand", "pine", "shelf", "goods"}
+    assert set(words.values()) == {1}

@@ -36,6 +36,13 @@ def test_what_is_near_nothing_is_not_corrected(suggested: Suggested, typed: str)
     assert suggested.near(typed) == []
 
 
+def test_a_word_that_people_use_is_no_error(tmp_path: Path) -> None:
+    suggested = Suggested(tmp_path, titled("Soft wool", "Woven rug", "Self portrait"))
+
+    assert [suggested.near(word) for word in ("sofa", "women", "shelf")] == [[], [], []]
+    assert [suggested.near(word) for word in ("sfot", "wovne", "selff")] == [["soft"], ["woven"], ["self"]]
+
+
 def test_a_word_that_no_product_has_any_more_is_near_none(tmp_path: Path) -> None:
     suggested = Suggested(tmp_path, titled("Monitor arm"))
     assert suggested.near("monitr") == ["monitor"]

@@ -1,5 +1,5 @@
 """A process that answers shoppers reads suggestions, it never builds them: whatever the worker commits in between, no
-request takes long. Negative control: a reader that made its phrases itself after each commit."""
+request takes long. Negative control: a reader that read all titles after each commit."""
 
 import subprocess
 import sys
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from api.search.suggestions.phrases import phrases_of
+from api.search.suggestions.entries import said
 from api.search.suggestions.reader import Suggestions
 from tests.harness.suggesting import Suggested, product
 
@@ -42,7 +42,7 @@ def test_no_request_is_long_because_of_a_commit(tmp_path: Path) -> None:
 
     def build() -> None:
         for one in products:
-            phrases_of.__wrapped__(one.title, None, "Goods", ())
+            said(one, 1.0, suggested.languages)
         read()
 
     def longest(request: Callable[[], None]) -> float:
