@@ -125,6 +125,7 @@ class Scene:
         preview = {name: value for name, value in order.items() if name != "paymentMethod"}
         sells, buys, rules = self.seller.headers, self.buyer.headers, self.admin.headers
         api = "/api/v1"
+        synonyms = f"{api}/admin/search/synonyms"
         return {
             # A password that is refused, because hundreds of password hashes would be slow.
             "register": Request("POST", f"{api}/auth/register", account, {}),
@@ -188,12 +189,8 @@ class Scene:
                 "PUT", f"{api}/admin/offer-matches/{'/'.join(self.match)}/decision",
                 {"decision": "confirmed", "reason": "r"}, rules,
             ),
-            "addSynonym": Request(
-                "POST", f"{api}/admin/search/synonyms", {"word": "couch", "synonym": "sofa", "language": "en"}, rules
-            ),
-            "decideSynonym": Request(
-                "PUT", f"{api}/admin/search/synonyms/{self.synonym}/decision", {"decision": "refused"}, rules
-            ),
+            "addSynonym": Request("POST", synonyms, {"word": "couch", "synonym": "sofa", "language": "en"}, rules),
+            "decideSynonym": Request("PUT", f"{synonyms}/{self.synonym}/decision", {"decision": "refused"}, rules),
             "addLicenceKeys": Request(
                 "POST", f"{api}/products/{self.digital}/keys", {"keys": ["AAAA-BBBB"]}, sells
             ),
@@ -473,10 +470,9 @@ def _reviewed(market: Market, buyer: Person, product: str, line: str) -> str:
 
 
 def _synonym(market: Market, admin: Person) -> str:
-    body = {"word": f"divan {uuid4().hex[:8]}", "synonym": "daybed"}
-    answer = market.client.post("/api/v1/admin/search/synonyms", json=body, headers=admin.headers)
-    assert answer.status_code == 201, answer.text
-    return str(answer.json()["synonymId"])
+    pair = {"word": f"divan {uuid4().hex[:8]}", "synonym": "daybed"}
+    added = market.client.post("/api/v1/admin/search/synonyms", json=pair, headers=admin.headers)
+    return str(added.json()["synonymId"])
 
 
 def _match(market: Market, seller: Person) -> tuple[str, str]:
