@@ -5,13 +5,15 @@ The text part is all of a search but its counts: words, query, the best twenty p
 Tantivy (`api/search/evaluation/engines.py`) on an index of the same texts, asked for the same words in turns. Texts are
 made by a seeded rule: words as frequent as in a language (Zipf), so that the most frequent are in most products.
 `search.common` asks for the 20 most frequent words; its goal is 20 ms. `search.build` are documents per CPU second; its
-goal is 12,000.
+goal is 12,000. `search.changes` runs a shop: from the answer to a seller's change of a title until a search finds it;
+its goal is a p99 of one second.
 """
 
 import asyncio
 import random
 import string
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from itertools import accumulate
@@ -30,6 +32,10 @@ from api.search.evaluation.engines import Engine
 from api.search.evaluation.perturbations import draw
 from api.search.evaluation.reading import Product
 from tests.benchmarks.results import record
+from tests.benchmarks.support.options import CORES
+from tests.benchmarks.support.shop import BenchShop, throw_away_shop
+from tests.harness.api import Server
+from tests.harness.shop import Shop
 from warehouse.command import program
 
 VOCABULARY = 60_000
@@ -40,6 +46,8 @@ COMMON = 20
 COMMON_TIMES = 15
 COMMON_GOAL_MS = 20.0
 BUILD_GOAL = 12_000
+SHOP = 2_000
+LOOK_SECONDS = 0.01
 NO_COUNTS = Facets((), {}, [0 for _ in RATING_STEPS])
 
 
@@ -47,19 +55,52 @@ NO_COUNTS = Facets((), {}, [0 for _ in RATING_STEPS])
 def main(
     products: Annotated[int, typer.Option(help="Products of the smaller index.")] = 50_000,
     large: Annotated[int, typer.Option(help="Products of the larger index; 0 leaves it out.")] = 500_000,
+    changes: Annotated[int, typer.Option(help="Changes that are waited for; 0 leaves them out.")] = 200,
 ) -> int:
-    """Measure the text part, common words and the build."""
+    """Measure the text part, common words and the build, then changes."""
     for size in filter(None, (products, large)):
         with TemporaryDirectory(prefix="souk-bench-search-") as home:
             corpus = build(made(size), Path(home), _say)
             suffix = f".{size // 1000}k"
             _record_build(corpus, suffix)
             asyncio.run(_record_searches(corpus, suffix))
+    if changes:
+        with throw_away_shop(SHOP, workers=CORES, stocked=False) as shop:
+            _record_changes(shop, changes)
     return 0
 
 
 def _say(what: str) -> None:
     sys.stderr.write(f"{what}\n")
+
+
+def _record_changes(bench: BenchShop, changes: int) -> None:
+    """One after another, with a word that nothing had before."""
+    bench.start_api()
+    server = bench.servers["api"]
+    assert isinstance(server, Server)
+    shop = Shop(server, bench.url)
+    seller, waits = shop.person("seller"), []
+    path = f"/api/v1/products/{shop.product(seller, title='Bench stool')['productId']}"
+    for number in range(changes):
+        word = f"bench{number:05}stool"
+        version = shop.client.get(path, headers=seller.headers).headers["ETag"]
+        headers = {**seller.headers, "If-Match": version}
+        answer = shop.client.patch(path, json={"title": word}, headers=headers)
+        began = time.perf_counter()
+        answer.raise_for_status()
+        while not _finds(shop, word):
+            time.sleep(LOOK_SECONDS)
+        waits.append(time.perf_counter() - began)
+    shop.close()
+    p50, p99 = (sorted(waits)[int(len(waits) * part)] for part in (0.5, 0.99))
+    note = f"p99 of {changes} changes in a shop of {SHOP:,} products; p50 {p50:.2f} s; must 1 s"
+    record("search", "search.changes", ours=p99, limit=None, unit="s", lower_is_better=True, note=note)
+
+
+def _finds(shop: Shop, title: str) -> bool:
+    answer = shop.client.get("/api/v1/search", params={"q": title}).raise_for_status().json()
+    return any(found["title"] == title for found in answer["results"])
 
 
 def made(products: int) -> Iterator[Product]:

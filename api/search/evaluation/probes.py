@@ -12,9 +12,9 @@ KNOWN_WORDS = 3
 FIRST = 5
 _LETTERS = re.compile(r"[^\W\d_]+")
 # They say nothing of a product, and nobody means the word that they make with their neighbour.
-_FUNCTION_WORDS = {
+FUNCTION_WORDS = {
     *("and", "but", "for", "from", "its", "not", "nor", "off", "our", "out", "per", "the", "too", "was", "with", "you"),
-    "your",
+    *("all", "are", "any", "more", "this", "that", "your"),
 }
 
 
@@ -52,7 +52,7 @@ def one_error_words(titles: Mapping[str, str], most: int, seed: int, stems: Call
     word that is a word of another title is none."""
     known = _vocabulary(titles.values())
     chance = draw(seed, "one error")
-    words = sorted(word for word in known if len(word) >= MIN_WRONG and word not in _FUNCTION_WORDS)
+    words = sorted(word for word in known if len(word) >= MIN_WRONG and word not in FUNCTION_WORDS)
     probes = []
     for word in sample(words, most, chance):
         wrong = one_error(word, chance)
@@ -79,7 +79,7 @@ def _pairs(title: str) -> Iterable[tuple[str, str]]:
     """Words of letters with one blank between them."""
     words = title.casefold().split()
     for one, other in pairwise(words):
-        if all(word.isalpha() and len(word) >= MIN_PART and word not in _FUNCTION_WORDS for word in (one, other)):
+        if all(word.isalpha() and len(word) >= MIN_PART and word not in FUNCTION_WORDS for word in (one, other)):
             yield one, other
 
 

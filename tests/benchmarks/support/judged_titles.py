@@ -23,6 +23,7 @@ from scipy import sparse
 
 from api.search.evaluation.engines import plain_analyser
 from api.search.evaluation.perturbations import draw, sample
+from api.search.evaluation.probes import FUNCTION_WORDS
 
 SEED = 11
 QUERIES = 300
@@ -200,7 +201,7 @@ def _some_words(titles: Mapping[int, str], most: int, seed: int) -> dict[str, li
 
 def _is_name(phrase: str) -> bool:
     words = phrase.split()
-    return all(len(word) > 2 and word.isalpha() for word in (words[0], words[-1]))
+    return all(len(word) > 2 and word.isalpha() and word not in FUNCTION_WORDS for word in (words[0], words[-1]))
 
 
 def _parts(title: str) -> Iterable[list[str]]:
