@@ -33,6 +33,7 @@ from api.search.engine.store import IndexStore
 from api.search.engine.synonyms import Current
 from api.search.engine.tantivy_index import TantivyIndex
 from api.search.log.recorder import QueryLog
+from api.search.stages.stages import Stages
 from api.search.synonyms.kept import KeptSynonyms
 
 ROUTERS = [(health.router, ""), (key_set.router, ""), (problem_types.router, ""), *nouns.routers()]
@@ -65,7 +66,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             app.state.session_guard = SessionGuard(context.db)
             app.state.event_sink, app.state.query_log = sink, query_log
             app.state.cart_streams = streams = Streams(context, configured.cart_streams)
-            app.state.recommender = Recommender(context, cache)
+            app.state.recommender, app.state.search_stages = Recommender(context, cache), Stages(context)
             app.state.synonyms = synonyms = KeptSynonyms(context, cache, Current())
             app.state.search_index = index = TantivyIndex(IndexStore.of(configured), synonyms.current)
             app.state.category_tree = tree = KeptTree(context, cache)

@@ -14,12 +14,14 @@ from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from serving.metrics import ANSWERS, REQUEST_SECONDS
+from serving.metrics import ANSWERS, DEGRADED, REQUEST_SECONDS
 from serving.recommender.product_features import ProductFeaturesReader
 from serving.recommender.recommend import Guards, for_you, open_guards, related
-from serving.recommender.schemas import ForYouRequest, Ranking, RelatedRequest, ReloadAnswer
+from serving.recommender.schemas import ForYouRequest, Ranking, RelatedRequest, ReloadAnswer, Scores, ScoresRequest
 from serving.recommender.shoppers import Shoppers
 from serving.recommender.state import State
+from serving.recommender.taste import taste
+from serving.semantic.similar import Similarity
 from serving.settings import ServingSettings
 from serving.toxicity import TextsIn, Toxicity, ToxicityOut
 
@@ -33,6 +35,7 @@ class Context:
     shoppers: Shoppers
     guards: Guards
     toxicity: Toxicity
+    similarity: Similarity
 
 
 def _context(request: Request) -> Context:
@@ -65,13 +68,16 @@ async def open_context(settings: ServingSettings) -> AsyncIterator[Context]:
     shoppers, guards = Shoppers(settings), open_guards(settings)
     toxicity = Toxicity(settings.serving_toxicity_ms / 1000)
     await state.refresh()
-    watching = asyncio.create_task(state.watch())
+    similarity = Similarity(settings)
+    watching = [asyncio.create_task(state.watch()), asyncio.create_task(similarity.watch())]
     try:
-        yield Context(settings, state, shoppers, guards, toxicity)
+        yield Context(settings, state, shoppers, guards, toxicity, similarity)
     finally:
-        watching.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await watching
+        for task in watching:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+        similarity.close()
         guards.close()
         toxicity.close()
         await shoppers.close()
@@ -96,6 +102,29 @@ async def related_route(request: RelatedRequest, ctx: Ctx) -> Ranking:
 async def toxicity_route(request: TextsIn, ctx: Ctx) -> ToxicityOut:
     """How toxic each text is; no scores when the model was late, as it is while it is loaded for the first question."""
     return ToxicityOut(scores=await ctx.toxicity.of(request.texts))
+
+
+@router.post("/v1/search-scores")
+async def search_scores_route(request: ScoresRequest, ctx: Ctx) -> Scores:
+    """How near products are to a query's text, and how much they are a shopper's own. Each part has its deadline."""
+    started = time.perf_counter()
+    similarity, affinity = await asyncio.gather(
+        ctx.similarity.of(request.text, request.product_ids), _affinity(request, ctx)
+    )
+    REQUEST_SECONDS.labels("search-scores").observe(time.perf_counter() - started)
+    return Scores(similarity=similarity, affinity=affinity)
+
+
+async def _affinity(request: ScoresRequest, ctx: Context) -> list[float] | None:
+    if request.user_id is None and not request.recent:
+        return None
+    try:
+        async with asyncio.timeout(ctx.settings.serving_search_ms / 1000):
+            shopper = await ctx.shoppers.read(request.user_id, ctx.state.assortment)
+    except TimeoutError:
+        DEGRADED.labels("taste", "late").inc()
+        return None
+    return taste(ctx.state.assortment, shopper, request.recent, request.product_ids)
 
 
 @router.post("/v1/reload")

@@ -15,3 +15,4 @@ BUNDLES_REFUSED = Counter("serving_bundles_refused_total", "Bundles refused at l
 BUNDLE_LOAD_SECONDS = Gauge("serving_bundle_load_seconds", "Time of the last successful load")
 CATALOG_PRODUCTS = Gauge("serving_catalog_products", "Products whose features are held in memory")
 CATALOG_AGE_SECONDS = Gauge("serving_catalog_age_seconds", "Seconds since the product features were read")
+VECTORS = Gauge("serving_vectors", "Products whose vectors are held in memory")

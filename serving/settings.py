@@ -1,11 +1,12 @@
 """The only place in this package that reads the environment."""
 
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr
 
 from warehouse.environment import LOCAL_REDIS, REDIS
-from warehouse.places import Places
+from warehouse.places import LakeUri, Places
 
 
 class ServingSettings(Places):
@@ -14,6 +15,15 @@ class ServingSettings(Places):
     redis_url: SecretStr = Field(default=LOCAL_REDIS, validation_alias="REDIS_URL", description=REDIS)
     serving_url: str = "http://127.0.0.1:8020"
     """Base URL of the recommender, and where it listens."""
+
+    lake_uri: LakeUri
+    search_semantic: bool = False
+    """Products that a search finds first are ordered by what their texts mean too: serving keeps products' vectors and
+    encodes queries, the pipeline encodes products, and the shop asks."""
+    encoder: Path | None = None
+    """Folder of the sentence encoder that makes vectors of texts; without it, the one of the installed wheel."""
+    serving_search_ms: float = Field(default=12.0, gt=0)
+    """Deadline of each part of a search's scores: of encoding its text, and of reading its shopper."""
 
     serving_watch_seconds: float = Field(default=1.0, gt=0)
     """How often the pointer and the product features are looked at: the upper bound of a rollback's delay, less the

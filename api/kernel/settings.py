@@ -171,6 +171,13 @@ class Settings(Environment):
     refunded."""
     serving_timeout_seconds: float = Field(default=0.25, gt=0)
     """Deadline of a call to the recommender."""
+    search_semantic: bool = False
+    """Products that a search finds first are ordered by what their texts mean too: serving keeps products' vectors and
+    encodes queries, the pipeline encodes products, and the shop asks."""
+    search_personal: bool = False
+    """Products that a search finds first are ordered by what their shopper bought and looked at too."""
+    search_stages_seconds: float = Field(default=0.015, gt=0)
+    """How long a search waits for serving's scores; after it the order is that of the words alone."""
     page_cache_bytes: int = Field(default=64 * 1024 * 1024, ge=0)
     """Ready pages that one process of the shop keeps; 0: none, here or in Redis."""
     events_stream_limit: int = Field(default=1_000_000, ge=1)

@@ -21,6 +21,7 @@ from api.search.errors import BadFilter, IndexNotReady
 from api.search.filters import in_tree, parse_filters, unknown_attribute
 from api.search.log.recorder import HEADER, Answered, log_of
 from api.search.schemas import Autocomplete, SearchBody
+from api.search.stages.stages import PRIVATE, stages_of
 from api.search.synonyms.kept import synonyms_of
 
 router = APIRouter(prefix="/search", tags=["search"], route_class=DirectRoute)
@@ -73,7 +74,7 @@ async def search(ctx: Ctx, request: Request, asked: Annotated[SearchParams, Quer
             raise unknown_attribute(name, await index.attribute_names())
     query = SearchQuery(asked.q, filters, asked.sort, asked.limit, offset, language)
     await synonyms_of(request).look()
-    found = await index.search(query)
+    found, own = await stages_of(request).search(index, query, request)
     # What finds something as it was typed has no typing error.
     typed = found.corrected or query.text
     suggestions = await index.complete(typed, SUGGESTIONS + 1, language, forgive=not found.exact)
@@ -108,7 +109,7 @@ async def search(ctx: Ctx, request: Request, asked: Annotated[SearchParams, Quer
         page_size=asked.limit,
         language=reader.language,
     )
-    headers = {**reader.headers, HEADER: str(log_of(request).note(request, answered))}
+    headers = {**reader.headers, **(PRIVATE if own else {}), HEADER: str(log_of(request).note(request, answered))}
     return Response(head.encode() + orjson.dumps(rest)[1:], headers=headers, media_type="application/json")
 
 

@@ -39,3 +39,12 @@ POPULAR_AT = 2.6
 CODE = 10_000.0
 # The same for a word of a longer text, which may be a number by chance.
 CODE_IN_TEXT = 10.0
+
+# The first results that stages reorder: enough for two pages, few enough to score each within milliseconds.
+STAGED = 40
+# Of a result's score after the semantic stage, the part that is how near its text is to the query's; the rest is the
+# engine's. See "Semantic stage" in docs/search.md for what it was chosen by.
+SEMANTIC = 0.5
+# The most that a result's score is multiplied by for being the shopper's own: it decides between matches of a kind,
+# and never lifts what does not match.
+MOST_PERSONAL = 1.1

@@ -28,6 +28,24 @@ class RelatedRequest(_Wire):
     limit: Annotated[int, Field(ge=1, le=100_000)] = 20
 
 
+class ScoresRequest(_Wire):
+    """What a search found first. `userId` and `recent` (as in ForYouRequest) where the shopper is to count."""
+
+    text: Annotated[str, Field(max_length=1_000)] = ""
+    product_ids: Annotated[list[ProductKey], Field(max_length=100)]
+    user_id: Annotated[str, Field(max_length=64)] | None = None
+    recent: Annotated[list[ProductKey], Field(max_length=100)] = Field(default_factory=list)
+
+
+class Scores(_Wire):
+    """In the order of `productIds`. `similarity`: cosine of text and product, null for one that was not encoded yet.
+    `affinity`: 0 to 1, how much a product is the shopper's own. Either is null as a whole when its part is off, late or
+    knows nothing."""
+
+    similarity: list[float | None] | None
+    affinity: list[float] | None
+
+
 class RankedItem(_Wire):
     """`score` falls along the list before diversity; comparable only within one answer. `reason` is a sentence for the
     shopper."""

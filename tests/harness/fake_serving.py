@@ -1,8 +1,8 @@
 """A recommender for tests: a real process with serving's HTTP contract, whose answers and faults the test sets.
 
-`python -m tests.harness.fake_serving PORT` serves; `POST /behave {"mode": ..., "items": [...]}` changes what it does:
-`ok`, `slow` (answers after two seconds), `error` (500), `rubbish` (not JSON), `wrong` (JSON of another shape), `huge`.
-`GET /asked` lists the bodies of the requests.
+`python -m tests.harness.fake_serving PORT` serves; `POST /behave {"mode": ..., "items": [...], "similarity": {product:
+cosine}, "affinity": {product: share}}` changes what it does: `ok`, `slow` (answers after two seconds), `error` (500),
+`rubbish` (not JSON), `wrong` (JSON of another shape), `huge`. `GET /asked` lists the bodies of the requests.
 """
 
 import json
@@ -25,7 +25,7 @@ VERSION = "model-7"
 
 
 class _Handler(BaseHTTPRequestHandler):
-    behaviour: dict[str, Any] = {"mode": "ok", "items": []}  # noqa: RUF012 - one server, one behaviour
+    behaviour: dict[str, Any] = {"mode": "ok", "items": [], "similarity": None, "affinity": None}  # noqa: RUF012 - one server, one behaviour
     asked: list[dict[str, Any]] = []  # noqa: RUF012 - as above
 
     def do_GET(self) -> None:
@@ -43,12 +43,18 @@ class _Handler(BaseHTTPRequestHandler):
         if mode == "slow":
             time.sleep(2)
         answer = {"items": self.behaviour["items"], "source": "personal", "modelVersion": VERSION}
+        if self.path == "/v1/search-scores":
+            answer = {part: self._scores(part, body["productIds"]) for part in ("similarity", "affinity")}
         bodies = {
             "rubbish": b"<html>no</html>",
-            "wrong": b'{"items": [{"productId": 7}]}',
+            "wrong": b'{"items": [{"productId": 7}], "similarity": [7], "affinity": {}}',
             "huge": b'{"items": "' + b"x" * 2_000_000 + b'"}',
         }
         self._send(500 if mode == "error" else 200, bodies.get(mode, json.dumps(answer).encode()))
+
+    def _scores(self, part: str, products: list[str]) -> list[Any] | None:
+        known = self.behaviour[part]
+        return None if known is None else [known.get(product) for product in products]
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
         """Log nothing."""
@@ -98,6 +104,11 @@ class RecommenderProcess:
         httpx.post(
             f"{self.url}/behave", json={"mode": mode, "items": items}, trust_env=False, verify=PLAIN
         ).raise_for_status()
+
+    def score(self, similarity: dict[str, float] | None = None, affinity: dict[str, float] | None = None) -> None:
+        """From now on it knows this of products, and forgets what it was asked."""
+        body = {"mode": "ok", "similarity": similarity, "affinity": affinity}
+        httpx.post(f"{self.url}/behave", json=body, trust_env=False, verify=PLAIN).raise_for_status()
 
     def asked(self) -> list[dict[str, Any]]:
         bodies: list[dict[str, Any]] = httpx.get(f"{self.url}/asked", trust_env=False, verify=PLAIN).json()
