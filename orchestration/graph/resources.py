@@ -7,6 +7,7 @@ from dagster import ConfigurableResource
 from features.settings import FeatureSettings
 from orchestration.alert_log import ALERTS
 from orchestration.settings import load_settings
+from serving.settings import ServingSettings
 from training.settings import TrainingSettings
 from transforms.settings import TransformSettings
 from warehouse.contract import Contract, load_contract
@@ -32,6 +33,10 @@ class Platform(ConfigurableResource[None]):
     @property
     def training(self) -> TrainingSettings:
         return TrainingSettings()
+
+    @property
+    def serving(self) -> ServingSettings:
+        return ServingSettings()
 
     @property
     def serving_url(self) -> str | None:

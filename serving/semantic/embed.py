@@ -9,6 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import duckdb
+import numpy as np
 import pyarrow as pa
 
 from serving.semantic.model import text_of, version_of
@@ -21,6 +22,8 @@ from warehouse.lake.fold import forget
 AT_ONCE = 5_000
 # Files that no version of so many hours needs are deleted: readers of before have finished.
 _RETENTION_HOURS = 24
+# Numbers of 16 bits.
+_LENGTH_ERROR = 0.01
 _TEXTS = """
     select product_id, title, coalesce(brand, ''), coalesce(category_path, '')
     from dim_product
@@ -79,6 +82,24 @@ def embed(texts: Mapping[str, str], lake: str, model: Path) -> Embedded:
             found = Vectors(tuple(part), (), vectors_PD, 0, {product: row for row, product in enumerate(part)})
             _write(lake, part, wanted, found, overwrite=False)
     return Embedded(len(wanted), len(todo), len(gone), rows, time.perf_counter() - started)
+
+
+@dataclass(frozen=True)
+class Compared:
+    """Products without a vector of their present text, and vectors that are not of length 1."""
+
+    missing: int
+    not_of_length_1: int
+
+
+def compared(texts: Mapping[str, str], lake: str, model: Path) -> Compared:
+    """The table against the products' texts."""
+    version, known = version_of(model), read_vectors(lake)
+    have = dict(zip(known.product_ids, known.digests, strict=True))
+    missing = sum(have.get(product) != _digest(version, text) for product, text in texts.items())
+    lengths_P = np.linalg.norm(known.vectors_PD.astype(np.float32), axis=1)
+    # Not "further than": a length that is no number is wrong too.
+    return Compared(missing, int((~(np.abs(lengths_P - 1) < _LENGTH_ERROR)).sum()))
 
 
 def _write(lake: str, products: list[str], digests: Mapping[str, str], vectors: Vectors, *, overwrite: bool) -> None:

