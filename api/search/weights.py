@@ -44,7 +44,7 @@ CODE_IN_TEXT = 10.0
 STAGED = 40
 # Of a result's score after the semantic stage, the part that is how near its text is to the query's; the rest is the
 # engine's. See "Semantic stage" in docs/search.md for what it was chosen by.
-SEMANTIC = 0.5
+SEMANTIC = 0.4
 # The most that a result's score is multiplied by for being the shopper's own: it decides between matches of a kind,
 # and never lifts what does not match.
 MOST_PERSONAL = 1.1

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from serving.semantic.__main__ import similarities
 from serving.semantic.encoder import MAX_PIECES, Encoder
 from serving.semantic.model import packaged_model, text_of, version_of
 from tests.harness.encoders import SIZE, write_encoder
@@ -60,6 +61,19 @@ def test_a_version_is_of_the_weights(encoder: Encoder, tmp_path: Path) -> None:
 )
 def test_brand_and_kind_are_added_to_a_title_that_lacks_them(title: str, brand: str, category: str, text: str) -> None:
     assert text_of(title, brand, category) == text
+
+
+def test_lines_of_queries_and_titles_are_scored_in_order(encoder: Encoder) -> None:
+    lines = ['{"query": "lamp", "titles": ["oak lamp", "lamp"]}', '{"query": "oak lamp", "titles": []}']
+    query_D, title_D = encoder.encode(["lamp", "oak lamp"])
+
+    assert list(similarities(encoder, lines)) == [pytest.approx([float(query_D @ title_D), 1.0], abs=1e-5), []]
+
+
+@pytest.mark.parametrize("line", ["nonsense", "[]", '{"query": "lamp"}', '{"query": "lamp", "titles": 7}'])
+def test_a_line_of_another_form_is_named(encoder: Encoder, line: str) -> None:
+    with pytest.raises(ValueError, match="line 2: "):
+        list(similarities(encoder, ['{"query": "lamp", "titles": []}', line]))
 
 
 @pytest.mark.slow
