@@ -33,9 +33,11 @@ def fused(
     return scores
 
 
-def order_of(scores: Sequence[float]) -> list[int]:
-    """Places by falling score; among equals, the order they came in."""
-    return sorted(range(len(scores)), key=lambda place: -scores[place])
+def order_of(scores: Sequence[float], full: int | None = None) -> list[int]:
+    """Places by falling score; among equals, the order they came in. The first `full` places, which have every word
+    that is asked for, stay before the others."""
+    border = len(scores) if full is None else full
+    return sorted(range(len(scores)), key=lambda place: (place >= border, -scores[place]))
 
 
 def _shares(relevance: Sequence[float]) -> list[float]:

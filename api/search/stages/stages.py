@@ -1,8 +1,8 @@
 """A search with its stages: the engine's first results in the order that meaning and the shopper's own history give.
 
 A stage changes the order of the engine's first `weights.STAGED` results, never which results there are, how many, or
-their counts. Pages are cut from that one order, so none shows a product of another. Without its switch a stage is not
-asked, and when serving does not answer in time the order is the engine's.
+their counts; those with every word stay first. Pages are cut from that one order, so none shows a product of another.
+Without its switch a stage is not asked, and when serving does not answer in time the order is the engine's.
 """
 
 import asyncio
@@ -68,7 +68,8 @@ class Stages:
         if scores is None or (scores.similarity is None and scores.affinity is None):
             return [], False
         relevance = found.scores[: len(ids)]
-        return order_of(fused(relevance, scores.similarity, scores.affinity)), scores.affinity is not None
+        order = order_of(fused(relevance, scores.similarity, scores.affinity), found.full)
+        return order, scores.affinity is not None
 
     async def _for_shopper(self, asked: Asked, request: Request) -> Asked:
         """With the account that asks, and what it or the guest just looked at, unless they switched that off."""

@@ -31,6 +31,11 @@ def test_nothing_found_and_no_score_are_no_error(words: list[float]) -> None:
     assert len(fused(words, [0.5 for _ in words], [1.0 for _ in words])) == len(words)
 
 
+def test_those_with_every_word_stay_first() -> None:
+    assert order_of([0.1, 0.2, 0.9, 1.0], full=2) == [1, 0, 3, 2]
+    assert order_of([0.1, 0.2, 0.9, 1.0], full=100) == [3, 2, 1, 0]
+
+
 def test_a_shoppers_bonus_is_bounded() -> None:
     most = weights.MOST_PERSONAL
 
