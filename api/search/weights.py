@@ -16,6 +16,9 @@ IN_TITLE = 2.0
 
 # An accepted synonym is a little less than the word that was typed.
 SYNONYM = 0.8
+# Two words that were typed as the one word that they make: a rare word, which must not outrank the two as they were
+# typed. `moroccan oil` is an oil before it is a product of the brand Moroccanoil.
+JOINED = 0.5
 # A compound that has the word as a part: less, because the part need not be what the thing is.
 COMPOUND = 0.5
 # Words that say that someone shops, not what for: they order what else is equal.

@@ -234,7 +234,8 @@ class Asking:
         """The word and its neighbour as one: both are said by it."""
         for left, right in pairwise(words[max(place - 1, 0) : place + 2]):
             if len(left.shown) + len(right.shown) <= LONGEST:
-                yield self._one(left.shown + right.shown)
+                meant = self._one(left.shown + right.shown)
+                yield replace(meant, query=Query.boost_query(meant.query, weights.JOINED))
 
     def _synonyms(self, word: Word) -> Iterator[_Meant]:
         for other in self.synonyms.of(word.shown, self.language):
