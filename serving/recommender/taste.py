@@ -39,7 +39,7 @@ def taste(
         near = {item: float(score_N[item]) / best for item in places if item < bundle.size}
     found = []
     for product in product_ids:
-        item = assortment.index.get(product)
-        category = -1 if item is None else int(assortment.category_code_N[item])
-        found.append((shares.get(category, 0.0) / total + (0.0 if item is None else near.get(item, 0.0))) / 2)
+        place = assortment.index.get(product)
+        category = -1 if place is None else int(assortment.category_code_N[place])
+        found.append((shares.get(category, 0.0) / total + (0.0 if place is None else near.get(place, 0.0))) / 2)
     return found

@@ -77,7 +77,7 @@ class Encoder:
         weight, bias = self._joined[name]
         query, key, value = (
             part.view(texts, longest, self._heads, -1).transpose(1, 2)
-            for part in fn.linear(x_BLD, weight, bias).split(size, dim=2)
+            for part in fn.linear(x_BLD, weight, bias).split(size, dim=2)  # type: ignore[no-untyped-call]
         )
         seen_BHLD = fn.scaled_dot_product_attention(query, key, value, attn_mask=mask)
         joined_BLD = seen_BHLD.transpose(1, 2).reshape(texts, longest, size)

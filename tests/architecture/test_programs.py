@@ -79,7 +79,7 @@ def test_help_names_the_options_and_answers_at_once(module: str, names: set[str]
 
     assert done.returncode == 0, done.stderr
     assert f"Usage: python -m {module} " in done.stdout
-    found = set(re.findall(r"^(?: +|│ )(--[a-z-]+|(?<=│ )[a-z-]+)", done.stdout, re.MULTILINE))
+    found = set(re.findall(r"^(?: +|│ (?:[* ] +)?)(--[a-z-]+|(?<=│ )[a-z-]+)", done.stdout, re.MULTILINE))
     assert found - {"--help"} == names
     assert slow_imports(done) == set()
 

@@ -32,7 +32,7 @@ def write_encoder(folder: Path, seed: int = 7) -> Path:
 
 def _weights(words: int, seed: int) -> dict[str, torch.Tensor]:
     source = torch.Generator().manual_seed(seed)
-    shapes = {
+    shapes: dict[str, tuple[int, ...]] = {
         "embeddings.word_embeddings.weight": (words, SIZE),
         "embeddings.position_embeddings.weight": (LONGEST, SIZE),
         "embeddings.token_type_embeddings.weight": (2, SIZE),

@@ -48,8 +48,8 @@ class Stages:
             first, own = await self._order(found, query, request)
             order[: len(first)] = first
         shown = order[query.offset : query.offset + query.limit]
-        hits, ids, scores = ([part[place] for place in shown] for part in (found.hits, found.ids, found.scores))
-        return replace(found, hits=hits, ids=ids, scores=scores), own
+        hits, ids = ([part[place] for place in shown] for part in (found.hits, found.ids))
+        return replace(found, hits=hits, ids=ids, scores=[found.scores[place] for place in shown]), own
 
     async def _order(self, found: Found, query: SearchQuery, request: Request) -> tuple[list[int], bool]:
         """The places of the first results, best first; empty where nothing is known of them."""

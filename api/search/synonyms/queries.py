@@ -93,7 +93,8 @@ async def synonyms(
 ) -> tuple[list[SynonymBody], bool]:
     """The newest synonyms in a state, and whether there are more. Raises: Forbidden."""
     require_administrator(actor)
-    statement, asked = _IN_STATE, {"state": state, "take": page.limit + 1}
+    statement = _IN_STATE
+    asked: dict[str, SynonymState | int | UUID] = {"state": state, "take": page.limit + 1}
     if before is not None:
         statement = statement.where(SearchSynonym.synonym_id < bindparam("before", type_=Uuid))
         asked["before"] = before

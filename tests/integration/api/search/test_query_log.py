@@ -111,7 +111,7 @@ async def test_a_search_is_an_event_with_what_was_asked_and_answered(shop: Shop,
     assert len(session_key) == 32
 
 
-async def test_the_lake_takes_the_event_as_it_is(shop: Shop, stream: "redis.Redis[str]") -> None:
+async def test_the_lake_takes_the_event_as_it_is(shop: Shop, stream: redis.Redis) -> None:
     person = shop.person()
     answer = _search(shop, person.headers, q="lamp", filters="price:0-500", page=2, limit=10)
     fields = _logged(stream, answer)

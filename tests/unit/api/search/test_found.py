@@ -9,7 +9,7 @@ from api.kernel.languages import Languages
 from api.search.engine.synonyms import Pair
 from tests.harness.small_index import SmallIndex
 
-LAMP = {"title": "Desk lamp", "description": "Put the lamp on a stand beside the laptop"}
+LAMP = {"title": "Desk lamp", "description": "Put the lamp on a stand next to the laptop"}
 SONY = ["Sony WH-1000XM4 headphones", "Sony WH-1000XM5 headphones", "Sony WH1000XM5 case"]
 HOSES = ["Garden hose 10 m", "Garden hose 20 m", "Garden shed"]
 
@@ -118,7 +118,7 @@ async def test_the_correction_that_goes_with_the_other_words_is_taken(tmp_path: 
 
 
 async def test_a_code_puts_its_product_first(tmp_path: Path) -> None:
-    products = [
+    products: list[str | dict[str, Any]] = [
         {"title": "Oak lamp 1", "description": "lamp oak 1"},
         {"title": "Chair", "codes": ["LAMP-OAK-1", "04006381333931"]},
         "Lamp oak 1 lamp oak 1",
@@ -148,7 +148,7 @@ async def test_an_accepted_synonym_is_found_behind_the_word(tmp_path: Path) -> N
 
 
 async def test_what_is_popular_is_ahead_of_its_like_and_of_nothing_better(tmp_path: Path) -> None:
-    products = [
+    products: list[str | dict[str, Any]] = [
         {"title": "Oak lamp"},
         {"title": "Ash lamp", "review_count": 100_000},
         {"title": "Bulb", "description": "For each lamp", "review_count": 100_000},
@@ -157,7 +157,7 @@ async def test_what_is_popular_is_ahead_of_its_like_and_of_nothing_better(tmp_pa
 
 
 async def test_a_reader_is_understood_in_their_language_and_the_shops(tmp_path: Path) -> None:
-    products = [
+    products: list[str | dict[str, Any]] = [
         {"title": "Desk lamp", "translations": {"de": {"title": "Tischlampe aus Holz"}}},
         "Wooden box",
     ]

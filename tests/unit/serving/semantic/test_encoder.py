@@ -21,7 +21,8 @@ def encoder(tmp_path_factory: pytest.TempPathFactory) -> Encoder:
 def test_vectors_have_length_one(encoder: Encoder) -> None:
     vectors_ND = encoder.encode(TEXTS)
 
-    assert (vectors_ND.shape, vectors_ND.dtype) == ((len(TEXTS), SIZE), np.float32)
+    assert vectors_ND.shape == (len(TEXTS), SIZE)
+    assert vectors_ND.dtype == np.float32
     assert np.linalg.norm(vectors_ND, axis=1) == pytest.approx(1.0, abs=1e-5)
 
 
