@@ -42,7 +42,7 @@ class Facets(Wire):
 class SearchBody(Wire):
     """`correctedQuery`: exactly what was searched, null when that is what was typed. `relaxed`: the words that are not
     asked for, because no product has them with the others or because they say nothing about it. `fullMatches`: how many
-    of `totalResults` have every other word; they come first."""
+    of `totalResults` have every other word; the others have some of them, and follow in general."""
 
     query: str
     results: list[SearchResultItem]

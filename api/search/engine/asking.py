@@ -1,7 +1,7 @@
 """What a text asks for: the words that a product must have, each with the other ways to write and to mean it.
 
-One question is asked of the engine: all words; and, where few products have them all, those with some of the words
-after them (`Asked.every`, `Asked.some`).
+One question is asked of the engine: all words; and, where few products have them all, some of the words, with a bonus
+for all of them (`Asked.every`, `Asked.some`).
 """
 
 import re
@@ -82,24 +82,14 @@ class Asked:
         return with_all if self.code is None else Query.boolean_query([(Occur.Should, with_all), self._first()])
 
     def some(self, documents: int) -> Query:
-        """The products with some of the words."""
+        """The products with some of the words; those with all of them have a part of their score again."""
         filling = self._filling(documents)
+        found = Query.boolean_query([(Occur.Should, slot.query) for slot in filling])
         others = [(Occur.Should, slot.query) for slot in self.slots if slot not in filling]
-        return self._ordered([(Occur.Must, self._any(documents)), *others], self.slots)
-
-    def _any(self, documents: int) -> Query:
-        return Query.boolean_query([(Occur.Should, slot.query) for slot in self._filling(documents)])
-
-    def among_the_rest(self, documents: int) -> Query:
-        """Of the products with some of the words, those that do not have them all."""
         with_all = Query.boolean_query([(Occur.Must, slot.query) for slot in self.slots])
-        coded = [] if self.code is None else [(Occur.MustNot, self.code)]
-        return Query.boolean_query([(Occur.Must, self.some(documents)), (Occur.MustNot, with_all), *coded])
-
-    def found(self, documents: int) -> Query:
-        """All of them, in no order."""
-        parts = [self._any(documents), *([] if self.code is None else [self.code])]
-        return Query.boolean_query([(Occur.Should, part) for part in parts])
+        bonus = (Occur.Should, Query.boost_query(with_all, weights.ALL_WORDS))
+        with_some = self._ordered([(Occur.Must, found), *others, bonus], self.slots)
+        return with_some if self.code is None else Query.boolean_query([(Occur.Should, with_some), self._first()])
 
     def _filling(self, documents: int) -> list[Slot]:
         """The rarest words. Those that much of the catalog has find nothing by themselves."""

@@ -33,7 +33,7 @@ class Found:
     each hit. `scores`: the relevance of each, falling; empty where another order was asked for.
     `exact`: there are results with every word as it was typed.
     `price_ranges` by bucket of catalog.facets; `ratings` by step, "or better". `corrected`: exactly what was searched,
-    where that is not what was typed. `full`: how many of `total` have every word that is asked for; they come first.
+    where that is not what was typed. `full`: how many of `total` have every word that is asked for.
     `relaxed`: the words that are not asked for, because no product has them with the others or because they say nothing
     about it.
     """

@@ -169,13 +169,9 @@ def _search(reader: Reader, query: SearchQuery, asking: Asking) -> Found:
         top, full = _top(reader.searcher, wanted, query, most)
     total = full
     if asked is not None and len(asked.slots) > 1 and 0 < full < weights.FILL_BELOW and query.sort == "relevance":
-        documents_held = reader.searcher.num_docs
-        rest = matching.with_filters(reader.searcher, asked.among_the_rest(documents_held), query.filters)
-        further = replace(query, offset=max(query.offset - full, 0))
-        following, others = _top(reader.searcher, rest, further, max(most - len(top), 1))
-        top, total = [*top, *following], full + others
-        text = asked.found(documents_held)
+        text = asked.some(reader.searcher.num_docs)
         wanted = matching.with_filters(reader.searcher, text, query.filters)
+        top, total = _top(reader.searcher, wanted, query, most)
     hits, shown = [address for _, address in top], top[: query.limit]
     few = total == len(hits) and not query.filters.narrow_a_group and not query.filters.attributes
     products = [reader.product(address) for address in (hits if few else hits[: query.limit])]

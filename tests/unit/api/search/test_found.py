@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from api.kernel.languages import Languages
+from api.search.engine import facets
 from api.search.engine.synonyms import Pair
 from tests.harness.small_index import SmallIndex
 
@@ -77,22 +78,26 @@ async def test_what_was_not_asked_for_is_named_and_what_has_all_words_comes_firs
     assert (apart.relaxed, apart.full, apart.total) == (["steel"], 2, 3)
 
 
-async def test_a_page_continues_behind_those_with_all_words(tmp_path: Path) -> None:
+async def test_pages_are_parts_of_one_order(tmp_path: Path) -> None:
     index = SmallIndex(tmp_path, HOSES)
-    whole = await index.titles("garden hose")
+    whole = await index.found("garden hose")
 
     pages = [await index.found("garden hose", limit=1, offset=offset) for offset in range(4)]
 
-    assert [page.ids for page in pages] == [[one] for one in (await index.found("garden hose")).ids] + [[]]
+    assert [page.ids for page in pages] == [[one] for one in whole.ids] + [[]]
     assert {(page.total, page.full) for page in pages} == {(3, 2)}
-    assert len(whole) == 3
+    assert list(whole.scores) == sorted(whole.scores, reverse=True)
 
 
-async def test_other_orders_have_all_words_alone(tmp_path: Path) -> None:
-    index = SmallIndex(tmp_path, HOSES)
-    found = await index.found("garden hose", sort="price_asc")
+async def test_other_orders_have_all_words_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where the engine counts, and has counted for the other order."""
+    monkeypatch.setattr(facets, "COUNTED_HERE", 0)
+    index = SmallIndex(tmp_path, [{"title": title, "brand": "Acme"} for title in HOSES])
+    by_price = await index.found("garden hose", sort="price_asc", limit=1)
+    best = await index.found("garden hose", limit=1)
 
-    assert (found.total, found.full) == (2, 2)
+    assert (by_price.total, by_price.full, by_price.brands) == (2, 2, [("Acme", 2)])
+    assert (best.total, best.full, best.brands) == (3, 2, [("Acme", 3)])
 
 
 @pytest.mark.parametrize(
