@@ -67,7 +67,7 @@ class Facets:
 def facets(reader: Reader, text: tantivy.Query, wanted: tantivy.Query, query: SearchQuery) -> Facets:
     """Each group under all filters but its own; groups without a filter of their own are counted together.
 
-    Kept, because they are the same on every page of a search, in every order, and while one of the filters is tried.
+    Kept, because they are the same on every page of a search and while one of the filters is tried.
     """
     filters = query.filters
     alone = {
@@ -75,7 +75,8 @@ def facets(reader: Reader, text: tantivy.Query, wanted: tantivy.Query, query: Se
         "prices": replace(filters, prices=[]) if filters.prices else None,
         "ratings": replace(filters, ratings=[]) if filters.ratings else None,
     }
-    of_text = (query.text, query.language)
+    # Only by relevance those with some of the words are found too.
+    of_text = (query.text, query.language, "some" if query.sort == "relevance" else None)
     found: Groups = {}
     if filters.attributes:
         # Of the prices of a product only those count at which it has a variant with these attributes.
