@@ -19,6 +19,9 @@ def main(
     ],
     samples: Annotated[int, typer.Option(min=1, help="Probes of each kind, at most.")] = 500,
     queries: Annotated[int, typer.Option(min=1, help="Judged queries, at most: drawn from all.")] = 1_000_000,
+    semantic: Annotated[
+        bool, typer.Option("--semantic", help="Measure the semantic stage too, with the encoder that serves.")
+    ] = False,
     seed: Annotated[int, typer.Option(help="Of what is drawn: the same seed repeats a run exactly.")] = 1,
 ) -> None:
     """Measure search on a folder of products, queries and judgements. Progress goes to stderr.
@@ -31,7 +34,7 @@ def main(
     from api.search.evaluation.run import evaluate
 
     try:
-        document = evaluate(data, _say, seed=seed, samples=samples, queries=queries)
+        document = evaluate(data, _say, seed=seed, samples=samples, queries=queries, semantic=semantic)
     except BadSet as problem:
         _say(str(problem))
         raise typer.Exit(1) from None

@@ -25,13 +25,15 @@ PROGRESS = 20_000
 
 @dataclass(slots=True)
 class Corpus:
-    """`products`: the UUID in the index by id in the file; `titles` by UUID. CPU seconds of each build, of the time in
+    """`products`: the UUID in the index by id in the file; `titles` by UUID, `kinds` the brand and the category's path.
+    CPU seconds of each build, of the time in
     the index alone: what reading the files takes is in neither."""
 
     shop: Shop
     plain: PlainEngine
     products: dict[str, str] = field(default_factory=dict)
     titles: dict[str, str] = field(default_factory=dict)
+    kinds: dict[str, tuple[str, str]] = field(default_factory=dict)
     shop_seconds: float = 0.0
     plain_seconds: float = 0.0
 
@@ -49,6 +51,8 @@ def build(products: Iterable[Product], folder: Path, say: Callable[[str], None])
         ids = [product_id(product.key) for product in batch]
         corpus.products.update(zip((product.key for product in batch), ids, strict=True))
         corpus.titles.update(zip(ids, (product.title for product in batch), strict=True))
+        kinds = ((product.brand or "", path_of(product.category)) for product in batch)
+        corpus.kinds.update(zip(ids, kinds, strict=True))
         rows = [indexed(product) for product in batch]
         began = time.process_time()
         indexer.add_all(writer, rows)

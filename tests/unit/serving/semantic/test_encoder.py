@@ -65,7 +65,7 @@ def test_brand_and_kind_are_added_to_a_title_that_lacks_them(title: str, brand: 
 
 
 def test_lines_of_queries_and_titles_are_scored_in_order(encoder: Encoder) -> None:
-    lines = ['{"query": "lamp", "titles": ["oak lamp", "lamp"]}', '{"query": "oak lamp", "titles": []}']
+    lines = ['{"query": "lamp", "titles": [["lamp", "oak", ""], "lamp"]}', '{"query": "oak lamp", "titles": []}']
     query_D, title_D = encoder.encode(["lamp", "oak lamp"])
 
     assert list(similarities(encoder, lines)) == [pytest.approx([float(query_D @ title_D), 1.0], abs=1e-5), []]

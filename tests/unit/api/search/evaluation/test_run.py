@@ -10,6 +10,7 @@ import pytest
 
 from api.search.evaluation.perturbations import KINDS
 from api.search.evaluation.run import evaluate
+from tests.harness.encoders import write_encoder
 
 ROOT = Path(__file__).resolve().parents[5]
 PRODUCTS = """\
@@ -35,6 +36,18 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def measured(folder: Path, seed: int = 1) -> dict[str, Any]:  # Any: JSON
     return evaluate(folder, lambda _: None, seed=seed, samples=50, queries=50)
+
+
+def test_the_semantic_stage_is_measured_next_to_the_words(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOUK_ENCODER", str(write_encoder(tmp_path / "encoder")))
+
+    stages = evaluate(folder, lambda _: None, samples=5, queries=50, semantic=True)["stages"]
+
+    # One or two products each: those with every word stay first, so the order is the words'.
+    assert list(stages) == ["lexical", "semantic"]
+    assert stages["semantic"]["whole"] == stages["lexical"]["whole"]
 
 
 @pytest.fixture(scope="module")
