@@ -11,13 +11,13 @@ log = get_logger(__name__)
 HEAP_BYTES = 32_000_000
 
 
-def open_writer(folder: Path, index: tantivy.Index) -> tantivy.IndexWriter:
+def open_writer(folder: Path, index: tantivy.Index, heap_bytes: int = HEAP_BYTES) -> tantivy.IndexWriter:
     """A writer, and no file that the last commit does not name.
 
     A writer that ended before its commit leaves such files, and the next gives its own the same names: it would fail on
     them every time. Open readers keep theirs, as after a commit.
     """
-    writer = index.writer(HEAP_BYTES, 1)
+    writer = index.writer(heap_bytes, 1)
     before = set(folder.iterdir())
     writer.garbage_collect_files()
     if left := before.difference(folder.iterdir()):

@@ -1,7 +1,6 @@
 """Words that people use, whatever a catalog has: one of them is no typing error."""
 
 import gzip
-import heapq
 import importlib.util
 from functools import cache
 from pathlib import Path
@@ -25,5 +24,5 @@ def real_words(language: str) -> frozenset[str]:
     if not file.is_file():
         return frozenset()
     counts: dict[str, int] = orjson.loads(gzip.decompress(file.read_bytes()))
-    frequent = heapq.nlargest(MOST, counts.items(), key=lambda word: word[1])
-    return frozenset(form for word, _ in frequent for form in surface_words(word))
+    least = sorted(counts.values())[-min(MOST, len(counts))]
+    return frozenset(form for word, count in counts.items() if count >= least for form in surface_words(word))

@@ -18,6 +18,8 @@ from api.search.suggestions.schema import FOLDER, schema, starts_of
 
 # At most so many phrases are made of a catalog: the most frequent ones.
 MAX_PHRASES = 200_000
+# The least that the engine takes.
+HEAP_BYTES = 15_000_000
 BUILD_HEAP_BYTES = 64_000_000
 # A frequent query is above every phrase of the catalog.
 QUERY_WEIGHT = 1_000
@@ -90,7 +92,7 @@ class Updater:
                 batch.put_phrase(key, wanted.get(key))
         if not batch:
             return 0
-        writer = open_writer(folder, tantivy.Index.open(str(folder)))
+        writer = open_writer(folder, tantivy.Index.open(str(folder)), HEAP_BYTES)
         for name, value in batch.remove:
             writer.delete_documents_by_term(name, value)
         for document in batch.add:
