@@ -75,6 +75,16 @@ class ProductPair:
 
 
 @dataclass(frozen=True, slots=True)
+class Suspicion:
+    """A published review that is a part of a pattern: `ring` or `burst`, of so many accounts."""
+
+    review_id: str
+    pattern: str
+    accounts: int
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
 class Withheld:
     """An order, product or store that the marts leave out because its rows break `rule`."""
 
@@ -137,3 +147,7 @@ class MartReader(PublishedMarts):
     async def withheld(self, actor: Actor, limit: int) -> list[Withheld]:
         """What the seller's figures lack."""
         return [Withheld(*row) for row in await self.rows_if_there(statements.WITHHELD, (str(actor.user_id), limit))]
+
+    async def suspicions(self) -> list[Suspicion]:
+        """What the marts find when reviews are seen together, the oldest review first."""
+        return [Suspicion(*row) for row in await self.rows_if_there(statements.SUSPICIONS, ())]

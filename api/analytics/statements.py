@@ -39,3 +39,6 @@ PAIRS = """
     ORDER BY orders_together DESC, lift DESC, product_id, with_product_id LIMIT ?
 """
 WITHHELD = "SELECT DISTINCT kind, name, rule FROM mart_withheld WHERE seller_id = ? ORDER BY ALL LIMIT ?"
+SUSPICIONS = (
+    "SELECT review_id, pattern, accounts, score FROM fct_review_suspicions ORDER BY written_at, review_id, pattern"
+)

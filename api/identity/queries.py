@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import ARRAY, Uuid, and_, any_, bindparam, func, or_, select
@@ -61,6 +62,7 @@ class Credentials(Account):
 
 
 _EMAILS = select(User.user_id, User.email).where(User.user_id == any_(bindparam("ids", type_=ARRAY(Uuid))))
+_REGISTERED = select(User.user_id, User.created_at).where(User.user_id == any_(bindparam("ids", type_=ARRAY(Uuid))))
 _NAMES = select(User.user_id, User.name).where(User.user_id == any_(bindparam("ids", type_=ARRAY(Uuid))))
 
 
@@ -116,6 +118,11 @@ def public_name(name: str) -> str:
     if not words or "@" in name:
         return ANONYMOUS_AUTHOR
     return words[0] if len(words) == 1 else f"{words[0]} {words[-1][0].upper()}."
+
+
+async def registered_at(tx: ReadTx, user_ids: Iterable[UUID]) -> dict[UUID, datetime]:
+    """When accounts were opened, for those who judge what new ones do."""
+    return {row[0]: row[1] for row in await tx.all(_REGISTERED, {"ids": list(user_ids)})}
 
 
 async def addresses_of(tx: ReadTx, actor: Actor) -> list[AddressBody]:

@@ -214,6 +214,14 @@ class Settings(Environment):
     sandbox, but administrators in production."""
     approval_score: int = Field(default=100, ge=1, le=1_000)
     """A product of whose risk the rules say so much waits for an administrator (docs/approval.md)."""
+    review_queue_score: float = Field(default=0.5, gt=0, le=1)
+    """A review against which the rules say so much waits for an administrator (docs/reviews.md)."""
+    review_queue_score_unverified: float = Field(default=0.3, gt=0, le=1)
+    """The same where the author did not receive the product here."""
+    review_reject_score: float = Field(default=0.95, gt=0, le=1)
+    """A review against which the rules say so much is rejected."""
+    review_toxicity_seconds: float = Field(default=0.3, gt=0)
+    """How long a review waits for the model of toxic language; after it the model reads it later."""
     bulk_max_bytes: int = Field(default=256 * 1024 * 1024, ge=1)
     """A longer file of products is refused."""
     bulk_lease_seconds: float = Field(default=15.0, gt=0)

@@ -34,6 +34,9 @@ KINDS: dict[str, tuple[str, int]] = {
     "report-decided": ("What became of your report {{ number }}", 2),
     "objection-decided": ("Your objection about {{ title }}", 2),
     "review-request": ("How is {{ title }}?", 2),
+    "review-published": ("Your review of {{ title }} is published", 2),
+    "review-queued": ("Your review of {{ title }} is looked at again", 2),
+    "review-rejected": ("Your review of {{ title }} is not published", 2),
     "order-claim": ("Add your guest orders to your account", 0),
 }
 # Control characters, and those that make text read in another direction than it is written.

@@ -28,8 +28,12 @@ from api.media.commands import Incoming, Taken, show, take_in
 from api.orders.queries.bought import delivered_in, received_in
 from api.reviews.errors import AlreadyReviewed, OwnProductReview, ReviewChanged, ReviewNotFound
 from api.reviews.events import AGGREGATE, DECIDED, DELETED, EDITED, SUBMITTED, VERIFIED
+from api.reviews.judging.evidence import Case
+from api.reviews.judging.filing import STATUS_OF, file, judged, require_welcome, was_refused
+from api.reviews.judging.likeness import signature
+from api.reviews.judging.toxicity import toxicity
+from api.reviews.judging.traces import UNKNOWN, Trace
 from api.reviews.models import Review, ReviewByUser, ReviewReport, ReviewVersion, ReviewVote
-from api.reviews.moderation.judging import STATUS_OF, Submission, judge
 from api.reviews.schemas import Erased, ReviewIn, ReviewPatch, Status
 from api.reviews.votes.helpfulness import wilson
 
@@ -81,20 +85,21 @@ _EXISTING = select(ReviewByUser.review_id).where(
     ReviewByUser.product_id == bindparam("product_id", type_=Uuid),
 )
 _UNVERIFIED = _EXISTING.where(~ReviewByUser.verified_purchase)
-_COPIES = select(func.count()).where(
-    ReviewByUser.text_digest == bindparam("digest", type_=String),
-    ReviewByUser.review_id != bindparam("except_for", type_=Uuid),
-)
+# Of one shopper on one review, with whether it counts.
+_VOTE = select(ReviewVote.helpful, ReviewVote.standing)
+_COUNTED = ReviewVote.standing != "quarantined"
 
 
-async def submit(ctx: Context, actor: Actor, product_id: UUID, body: ReviewIn) -> UUID:
+async def submit(ctx: Context, actor: Actor, product_id: UUID, body: ReviewIn, trace: Trace = UNKNOWN) -> UUID:
     """The new review's id.
 
-    Raises: ProductNotFound; OwnProductReview; AlreadyReviewed; TooManyRequests; ValidationFailed that names a picture;
-    StoreSilent.
+    Raises: ProductNotFound; OwnProductReview; BuyersOnlyReview; AlreadyReviewed; TooManyRequests; ValidationFailed that
+    names a picture; StoreSilent.
     """
     taken = await _taken(ctx, body.images)
     language = body.language or ctx.settings.languages.own
+    text = _text(body.title, body.comment)
+    toxic = await _toxicity(ctx, text)
 
     async def work(tx: Tx) -> UUID:
         await _require_patience(tx, actor)
@@ -107,17 +112,21 @@ async def submit(ctx: Context, actor: Actor, product_id: UUID, body: ReviewIn) -
             raise AlreadyReviewed(known)
         review_id, digest = new_id(), text_digest(body.title, body.comment)
         order_id = await received_in(tx, actor, product_id)
-        verdict = judge(
-            Submission(
-                rating=body.rating,
-                title=body.title,
-                comment=body.comment,
-                language=language,
-                verified=order_id is not None,
-                copies=await tx.scalar(_COPIES, {"digest": digest, "except_for": review_id}),
-                images=len(taken),
-            )
+        await require_welcome(tx, product_id, seller_id, verified=order_id is not None)
+        case = Case(
+            **mine,
+            review_id=review_id,
+            seller_id=seller_id,
+            rating=body.rating,
+            text=text,
+            digest=digest,
+            language=language,
+            verified=order_id is not None,
+            trace=trace,
+            signature=signature(text),
+            toxicity=toxic,
         )
+        verdict = await judged(tx, ctx, case)
         shared = {
             **mine,
             "review_id": review_id,
@@ -135,47 +144,59 @@ async def submit(ctx: Context, actor: Actor, product_id: UUID, body: ReviewIn) -
         told = {"title": body.title, "comment": body.comment, "language": language, "images": images}
         await tx.execute(insert(Review).values(**shared, **told, score=verdict.score))
         await _emit(tx, SUBMITTED, review_id, shared)
+        await file(tx, case, verdict, version=1, cause="submitted")
         return review_id
 
     return await ctx.db.run(work)
 
 
-async def edit(ctx: Context, actor: Actor, review_id: UUID, body: ReviewPatch, version: int | None) -> None:
+async def edit(
+    ctx: Context, actor: Actor, review_id: UUID, body: ReviewPatch, version: int | None, *, trace: Trace = UNKNOWN
+) -> None:
     """Change one's own review; what it said before is kept. It is judged anew. What is so already is no new version.
 
     Raises: ReviewNotFound, also for somebody else's; ReviewChanged (412) when `version` is not the current one;
     ValidationFailed that names a picture; StoreSilent.
     """
     taken = None if body.images is None else await _taken(ctx, body.images)
+    # The model reads the text that will stand there; what another request changes meanwhile, it reads later.
+    async with ctx.db.read() as tx:
+        now = await tx.first_as(Locked, _READ.where(Review.user_id == actor.user_id), {"review_id": review_id})
+    read = None if now is None else _text(*_words(now, body))
+    toxic = None if read is None else await _toxicity(ctx, read)
 
     async def work(tx: Tx) -> None:
         before = await lock_own(tx, actor, review_id)
         if version is not None and version != before.version:
             raise ReviewChanged
-        sent = body.model_fields_set
         rating = before.rating if body.rating is None else body.rating
-        title = body.title if "title" in sent else before.title
-        comment = before.comment if body.comment is None else body.comment
+        title, comment = _words(before, body)
+        text = _text(title, comment)
         images = before.images if taken is None else await show(tx, "review", review_id, taken)
         if (rating, title, comment, images) == (before.rating, before.title, before.comment, before.images):
             return
         digest = text_digest(title, comment)
-        verdict = judge(
-            Submission(
-                rating=rating,
-                title=title,
-                comment=comment,
-                language=before.language,
-                verified=before.verified_purchase,
-                copies=await tx.scalar(_COPIES, {"digest": digest, "except_for": review_id}),
-                images=len(images),
-            )
+        case = Case(
+            review_id=review_id,
+            user_id=before.user_id,
+            product_id=before.product_id,
+            seller_id=before.seller_id,
+            rating=rating,
+            text=text,
+            digest=digest,
+            language=before.language,
+            verified=before.verified_purchase,
+            trace=trace,
+            signature=signature(text),
+            toxicity=toxic if text == read else None,
         )
+        verdict = await judged(tx, ctx, case, refused=await was_refused(tx, review_id))
         await tx.execute(insert(ReviewVersion).values(_version(before)))
         shared = {"rating": rating, "status": STATUS_OF[verdict.decision]}
         changed = {"title": title, "comment": comment, "images": images, "score": verdict.score}
         await _change(tx, before, shared, {**changed, "version": before.version + 1, "edited_at": func.now()}, digest)
         await _emit(tx, EDITED, review_id, {**_ids(before), **shared})
+        await file(tx, case, verdict, version=before.version + 1, cause="edited")
 
     await ctx.db.run(work)
 
@@ -210,27 +231,47 @@ async def erase(ctx: Context, actor: Actor) -> Erased:
     return await ctx.db.run(work)
 
 
-async def set_vote(tx: Tx, actor: Actor, review: Locked, helpful: bool | None) -> tuple[int, int]:
-    """Set, change or take back (None) the actor's vote on a review that the caller holds; returns how many votes it has
-    then: helpful, and not."""
+async def set_vote(
+    tx: Tx, actor: Actor, review: Locked, helpful: bool | None, trace: Trace = UNKNOWN
+) -> tuple[int, int]:
+    """Set, change or take back (None) the actor's vote on a review that the caller holds; returns how many votes count
+    then: helpful, and not. One that was set aside stays so when it is changed."""
     own = (ReviewVote.review_id == review.review_id, ReviewVote.user_id == actor.user_id)
-    before: bool | None = await tx.scalar(select(ReviewVote.helpful).where(*own))
+    found = await tx.first(_VOTE.where(*own))
+    before: bool | None = None if found is None else found[0]
     counts = [review.not_helpful_count, review.helpful_count]
     if before == helpful:
         return counts[1], counts[0]
+    counted = 0 if found is not None and found[1] == "quarantined" else 1
     if before is not None:
-        counts[before] -= 1
+        counts[before] -= counted
     if helpful is None:
         await tx.execute(delete(ReviewVote).where(*own))
     else:
-        counts[helpful] += 1
+        counts[helpful] += counted
         row = {"review_id": review.review_id, "user_id": actor.user_id, "helpful": helpful}
-        vote = upsert(ReviewVote).values(row)
+        vote = upsert(ReviewVote).values(**row, address=trace.address, device=trace.device)
         changed = {"helpful": helpful, "updated_at": func.now()}
         await tx.execute(vote.on_conflict_do_update(index_elements=["review_id", "user_id"], set_=changed))
-    counted = {"helpful_count": counts[1], "not_helpful_count": counts[0], "helpfulness": wilson(counts[1], counts[0])}
+    return await _count(tx, review, counts[1], counts[0])
+
+
+async def recount(tx: Tx, review: Locked) -> tuple[int, int]:
+    """Count the votes on a review that the caller holds, without those that were set aside; returns how many count:
+    helpful, and not."""
+    both = [func.count().filter(ReviewVote.helpful, _COUNTED), func.count().filter(~ReviewVote.helpful, _COUNTED)]
+    row = await tx.first(select(*both).where(ReviewVote.review_id == review.review_id))
+    return await _count(tx, review, 0 if row is None else row[0], 0 if row is None else row[1])
+
+
+async def _count(tx: Tx, review: Locked, helpful: int, not_helpful: int) -> tuple[int, int]:
+    counted = {
+        "helpful_count": helpful,
+        "not_helpful_count": not_helpful,
+        "helpfulness": wilson(helpful, not_helpful),
+    }
     await tx.execute(update(Review).where(*_row_of(review)).values(counted))
-    return counts[1], counts[0]
+    return helpful, not_helpful
 
 
 async def set_status(tx: Tx, review: Locked, status: Status) -> None:
@@ -287,6 +328,21 @@ async def lock_published(tx: Tx, review_id: UUID) -> Locked:
 def text_digest(title: str | None, comment: str) -> str:
     """Equal for texts of equal words."""
     return hashlib.sha256(plain(f"{title or ''} {comment}").encode()).hexdigest()[:32]
+
+
+def _text(title: str | None, comment: str) -> str:
+    return comment if title is None else f"{title}\n{comment}"
+
+
+def _words(before: Locked, body: ReviewPatch) -> tuple[str | None, str]:
+    """Title and comment after an edit."""
+    title = body.title if "title" in body.model_fields_set else before.title
+    return title, before.comment if body.comment is None else body.comment
+
+
+async def _toxicity(ctx: Context, text: str) -> float | None:
+    scores = await toxicity(ctx, [text], ctx.settings.review_toxicity_seconds)
+    return None if scores is None else scores[0]
 
 
 async def _taken(ctx: Context, images: Sequence[str]) -> list[Taken]:

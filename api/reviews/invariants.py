@@ -45,11 +45,11 @@ CHECKS: tuple[Check, ...] = (
     ),
     Check(
         "R-I11-votes",
-        "a review has as many votes as shoppers gave it, none of its author's",
+        "a review has as many votes as shoppers gave it, without those set aside, and none of its author's",
         """
         SELECT r.review_id, r.helpful_count, r.not_helpful_count FROM reviews r
         LEFT JOIN (SELECT review_id, count(*) FILTER (WHERE helpful) AS yes, count(*) FILTER (WHERE NOT helpful) AS no
-                   FROM review_votes GROUP BY 1) v USING (review_id)
+                   FROM review_votes WHERE standing <> 'quarantined' GROUP BY 1) v USING (review_id)
         WHERE (r.helpful_count, r.not_helpful_count) <> (coalesce(v.yes, 0), coalesce(v.no, 0))
            OR EXISTS (SELECT FROM review_votes o WHERE o.review_id = r.review_id AND o.user_id = r.user_id)
         """,

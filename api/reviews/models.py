@@ -35,8 +35,8 @@ _ZERO = text("0")
 
 
 class Review(Base):
-    """What was written. `helpful_count` and `not_helpful_count` = its rows of `review_votes`; `helpfulness` follows
-    from both. `score`: what moderation gave it, 0 to 1. `images`: names of pictures."""
+    """What was written. `helpful_count` and `not_helpful_count` = its rows of `review_votes` that count; `helpfulness`
+    follows from both. `score`: what moderation gave it, 0 to 1. `images`: names of pictures."""
 
     __tablename__ = "reviews"
     __table_args__ = (
@@ -131,15 +131,23 @@ class ReviewVersion(Base):
 
 
 class ReviewVote(Base):
-    """A shopper found a review helpful, or not."""
+    """A shopper found a review helpful, or not. `address`, `device`: digests of where the vote came from. `standing`:
+    `quarantined` ones are of a brigade and count no more, `released` ones were, and count for good."""
 
     __tablename__ = "review_votes"
+    __table_args__ = (
+        CheckConstraint("standing IN ('counted', 'quarantined', 'released')", name="standing"),
+        Index("ix_review_votes_newest", "created_at", "review_id"),
+    )
 
     review_id: Mapped[UUID] = mapped_column(
         ForeignKey("reviews_by_user.review_id", ondelete="CASCADE"), primary_key=True
     )
     user_id: Mapped[UUID] = mapped_column(ForeignKey("users.user_id", ondelete="CASCADE"), primary_key=True, index=True)
     helpful: Mapped[bool]
+    address: Mapped[str | None] = mapped_column(String(32), info=NOT_PERSONAL)
+    device: Mapped[str | None] = mapped_column(String(32), info=NOT_PERSONAL)
+    standing: Mapped[str] = mapped_column(String(12), server_default=text("'counted'"), info=NOT_PERSONAL)
     created_at: Mapped[CreatedAt]
     updated_at: Mapped[UpdatedAt]
 

@@ -20,6 +20,8 @@ from api.kernel.problems import responses
 from api.media.errors import StoreSilent
 from api.reviews import commands, queries
 from api.reviews.errors import AlreadyReviewed, OwnProductReview, ReviewChanged, ReviewNotFound
+from api.reviews.judging.filing import BuyersOnlyReview
+from api.reviews.judging.traces import From
 from api.reviews.schemas import (
     EarlierVersions,
     Erased,
@@ -91,6 +93,7 @@ async def get_review_summary(ctx: Ctx, actor: AccountActor, product_id: ProductI
         NotAuthenticated,
         AlreadyReviewed,
         OwnProductReview,
+        BuyersOnlyReview,
         ValidationFailed,
         TooManyRequests,
         StoreSilent,
@@ -98,11 +101,11 @@ async def get_review_summary(ctx: Ctx, actor: AccountActor, product_id: ProductI
 )
 @takes_up_to("media_body_bytes")
 async def create_review(
-    ctx: Ctx, actor: SignedIn, product_id: ProductId, body: ReviewIn, response: Response
+    *, ctx: Ctx, actor: SignedIn, product_id: ProductId, body: ReviewIn, response: Response, trace: From
 ) -> ReviewBody:
     """Once for each member and product. `verifiedPurchase` when it was delivered in an order of one's own. `status`
     says whether it is shown at once."""
-    review_id = await commands.submit(ctx, actor, product_id, body)
+    review_id = await commands.submit(ctx, actor, product_id, body, trace)
     response.headers["Location"] = f"/api/v1/reviews/{review_id}"
     return await _shown(ctx, actor, review_id, response)
 
@@ -126,10 +129,17 @@ async def get_review(ctx: Ctx, actor: AccountActor, review_id: ReviewId, respons
 )
 @takes_up_to("media_body_bytes")
 async def change_review(
-    *, ctx: Ctx, actor: SignedIn, review_id: ReviewId, body: ReviewPatch, response: Response, if_match: IfMatch = None
+    *,
+    ctx: Ctx,
+    actor: SignedIn,
+    review_id: ReviewId,
+    body: ReviewPatch,
+    response: Response,
+    trace: From,
+    if_match: IfMatch = None,
 ) -> ReviewBody:
     """It says when it was edited, and keeps its votes; what it said before is kept for its author."""
-    await commands.edit(ctx, actor, review_id, body, etags.expected_version(if_match))
+    await commands.edit(ctx, actor, review_id, body, etags.expected_version(if_match), trace=trace)
     return await _shown(ctx, actor, review_id, response)
 
 

@@ -3,6 +3,7 @@
 `python -m tests.harness.fake_serving PORT` serves; `POST /behave {"mode": ..., "items": [...], "similarity": {product:
 cosine}, "affinity": {product: share}}` changes what it does: `ok`, `slow` (answers after two seconds), `error` (500),
 `rubbish` (not JSON), `wrong` (JSON of another shape), `huge`. `GET /asked` lists the bodies of the requests.
+`POST /v1/toxicity` finds texts as toxic as `{"toxic": {text: score}}` of `/behave` says, and all others not at all.
 """
 
 import json
@@ -25,7 +26,7 @@ VERSION = "model-7"
 
 
 class _Handler(BaseHTTPRequestHandler):
-    behaviour: dict[str, Any] = {"mode": "ok", "items": [], "similarity": None, "affinity": None}  # noqa: RUF012 - one server, one behaviour
+    behaviour: dict[str, Any] = {"mode": "ok", "items": [], "similarity": None, "affinity": None, "toxic": {}}  # noqa: RUF012 - one server, one behaviour
     asked: list[dict[str, Any]] = []  # noqa: RUF012 - as above
 
     def do_GET(self) -> None:
@@ -42,6 +43,10 @@ class _Handler(BaseHTTPRequestHandler):
         mode = self.behaviour["mode"]
         if mode == "slow":
             time.sleep(2)
+        if self.path == "/v1/toxicity" and mode == "ok":
+            scores = [self.behaviour["toxic"].get(text.strip(), 0.0) for text in body["texts"]]
+            self._send(200, json.dumps({"scores": scores}).encode())
+            return
         answer = {"items": self.behaviour["items"], "source": "personal", "modelVersion": VERSION}
         if self.path == "/v1/search-scores":
             answer = {part: self._scores(part, body["productIds"]) for part in ("similarity", "affinity")}
@@ -108,6 +113,11 @@ class RecommenderProcess:
     def score(self, similarity: dict[str, float] | None = None, affinity: dict[str, float] | None = None) -> None:
         """From now on it knows this of products, and forgets what it was asked."""
         body = {"mode": "ok", "similarity": similarity, "affinity": affinity}
+        httpx.post(f"{self.url}/behave", json=body, trust_env=False, verify=PLAIN).raise_for_status()
+
+    def find_toxic(self, toxic: dict[str, float]) -> None:
+        """Answer, and find these texts so toxic."""
+        body = {"mode": "ok", "toxic": toxic}
         httpx.post(f"{self.url}/behave", json=body, trust_env=False, verify=PLAIN).raise_for_status()
 
     def asked(self) -> list[dict[str, Any]]:

@@ -101,6 +101,7 @@ def tiny_marketplace(database_url: str) -> None:
             " insert into search_synonym_decisions (decision_id, synonym_id, decision, decided_by)"
             " select gen_random_uuid(), synonym_id, 'accepted', user_id from synonym, users limit 1"
         )
+        sql.execute(_MODERATED)
     _keep_versions(database_url)
 
 
@@ -124,6 +125,18 @@ _REVIEWED = """
       where review_id = (select review_id from reviews_by_user order by review_id limit 1) returning review_id)
     insert into review_versions (review_id, version, rating, comment, images, status)
     select review_id, 1, 5, 'Good!', '{}', 'published' from changed"""
+# It was rejected, and published after an appeal.
+_MODERATED = """
+    with decided as (
+      insert into review_decisions (decision_id, review_id, version, cause, decision, score, reasons, statement,
+                                    decided_by)
+      select n.id::uuid, r.review_id, 2, n.cause, n.decision, 0.5, '[]', 's', r.seller_id from review_versions v
+      join reviews_by_user r using (review_id),
+             (values ('00000000-0000-7000-8000-000000000001', 'administrator', 'rejected'),
+                     ('00000000-0000-7000-8000-000000000002', 'appeal', 'published')) n (id, cause, decision)
+      returning review_id, decision_id, decision)
+    insert into review_appeals (review_id, decision_id, comment)
+    select review_id, decision_id, 'c' from decided where decision = 'rejected'"""
 # A product was reported, taken off sale, and let back when its seller had objected.
 _REPORTED = """
     with reported as (select product_id, seller_id from products order by product_id desc limit 1),

@@ -172,6 +172,20 @@ class RandomChanges:
     def unlist(self) -> None:
         self._any("products")["deleted_at"] = self.now
 
+    def review(self) -> None:
+        """New accounts of few places praise or blame few products."""
+        product = self.rng.choice(self.shop.rows["products"][:2])
+        seller, stars, place = str(product["seller_id"]), self.rng.choice([1, 5]), self.rng.choice(["ring", "other"])
+        age = timedelta(days=self.rng.choice([1, 3, 100]))
+        self.shop.add_traced_review(str(product["product_id"]), seller, stars, self.now, place=place, age=age)
+
+    def unreview(self) -> None:
+        """Its author deletes the oldest review that has signals."""
+        if signals := self.shop.rows["review_signals"]:
+            gone = signals.pop(0)["review_id"]
+            rows = self.shop.rows["reviews_by_user"]
+            self.shop.rows["reviews_by_user"] = [row for row in rows if row["review_id"] != gone]
+
     def look(self) -> None:
         self._any("products")["updated_at"] = self.now
 
@@ -217,6 +231,8 @@ KINDS: dict[str, Callable[[RandomChanges], None]] = {
             "ask_return",
             "refund",
             "touch_return",
+            "review",
+            "unreview",
             "reprice",
             "retitle",
             "recategorise",

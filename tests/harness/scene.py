@@ -2,18 +2,18 @@
 
 from dataclasses import dataclass
 from typing import Any
-from uuid import NAMESPACE_URL, uuid4, uuid5
+from uuid import uuid4
 
 from tests.harness.buying import ADDRESS, Market
 from tests.harness.coupons import promote
 from tests.harness.editing import Editing
 from tests.harness.pictures import base64_of, png
 from tests.harness.reports import Reports
+from tests.harness.reviews import REQUEST, refused, reviewed
 from tests.harness.sessions import guest_headers, mailed_token
 from tests.harness.shop import Person
 
 # The name of the mail that asked for a review.
-REQUEST = "a review"
 
 
 @dataclass(frozen=True)
@@ -69,6 +69,8 @@ class Scene:
     question: str
     # Of the buyer, about the product.
     review: str
+    # A rejected one of the buyer, about another product.
+    refused: str
     # A product that waits for an administrator.
     queued: str
     reports: Reported
@@ -124,7 +126,7 @@ class Scene:
         order["couponCodes"], order["birthDate"] = [self.code], "1990-12-31"
         preview = {name: value for name, value in order.items() if name != "paymentMethod"}
         sells, buys, rules = self.seller.headers, self.buyer.headers, self.admin.headers
-        api = "/api/v1"
+        api, only = "/api/v1", "/reviews/buyers-only"
         synonyms = f"{api}/admin/search/synonyms"
         return {
             # A password that is refused, because hundreds of password hashes would be slow.
@@ -215,6 +217,14 @@ class Scene:
             "reportReview": Request(
                 "POST", f"{api}/reviews/{self.review}/report", {"reason": "spam", "comment": "c"}, sells
             ),
+            "appealForReview": Request("PUT", f"{api}/reviews/{self.refused}/appeal", {"comment": "c"}, buys),
+            "decideReview": Request(
+                "PUT", f"{api}/admin/reviews/{self.review}/decision",
+                {"version": 1, "decision": "publish", "statement": "s"}, rules,
+            ),
+            "reopenReview": Request("PUT", f"{api}/admin/reviews/{self.review}/reopening", {"statement": "s"}, rules),
+            "setBuyersOnly": Request("PUT", f"{api}/products/{product}{only}", {"buyersOnly": False}, sells),
+            "setBuyersOnlyForStore": Request("PUT", f"{api}/sellers/me{only}", {"buyersOnly": False}, sells),
             "unsubscribeReviewRequests": Request(
                 "POST", f"{api}/reviews/requests/unsubscribe", {"token": mailed_token(REQUEST)}, {}
             ),
@@ -448,25 +458,14 @@ def make_scene(market: Market, seller: Person, buyer: Person) -> Scene:
         changed,
         merged,
         question.json()["questionId"],
-        _reviewed(market, buyer, str(product["productId"]), line),
+        reviewed(market, buyer, str(product["productId"]), line),
+        refused(market, seller, buyer, admin),
         _queued(market, seller),
         _reported(market, seller, buyer, admin),
         _match(market, seller),
         _digital(market, seller, parent),
         _synonym(market, admin),
     )
-
-
-def _reviewed(market: Market, buyer: Person, product: str, line: str) -> str:
-    market.sql.execute(
-        "insert into review_requests (request_id, order_item_id, order_id, product_id, user_id, due_at, status)"
-        " select %s, order_item_id, order_id, product_id, %s, now(), 'sent' from order_items where order_item_id = %s",
-        (uuid5(NAMESPACE_URL, REQUEST), buyer.user_id, line),
-    )
-    body = {"rating": 5, "comment": "Good."}
-    answer = market.client.post(f"/api/v1/products/{product}/reviews", json=body, headers=buyer.headers)
-    assert answer.status_code == 201, answer.text
-    return str(answer.json()["reviewId"])
 
 
 def _synonym(market: Market, admin: Person) -> str:

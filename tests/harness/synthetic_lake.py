@@ -243,6 +243,17 @@ class SyntheticShop:
             created_at=START,
         )
 
+    def add_traced_review(
+        self, product: str, seller: str, rating: int, at: datetime, *, place: str, age: timedelta
+    ) -> None:
+        """Of an account of its own, so old then, from an address."""
+        user = self.new_id()
+        self.add("users", user_id=user, created_at=at - age)
+        self.add_review(product, seller, user, rating, at)
+        written = self.rows["reviews_by_user"][-1]
+        named = {name: written[name] for name in ("review_id", "user_id", "product_id", "seller_id", "created_at")}
+        self.add("review_signals", **named, address=place)
+
     def in_pounds(self, amount: Decimal, day: object, currency: object) -> Decimal | None:
         """`amount` at the newest rate of that day or before; None when there is none."""
         if currency == "GBP":
@@ -333,6 +344,11 @@ def random_shop(seed: int, products: int = 20, users: int = 15, orders: int = 12
             shop.add_review(product, seller, user, 1 + (number + place) % 5, moments[(7 * place + number) % orders])
     for number, rate in ((9, "0.86510000"), (30, "0.84333333"), (44, "0.90000000")):
         shop.add_rate("EUR", "GBP", (START + timedelta(days=number)).date(), rate)
+    product, _, seller, _ = listed[0]
+    for number in range(5):
+        shop.add_traced_review(
+            product, seller, 5, START + timedelta(days=number), place="ring", age=timedelta(days=100)
+        )
     return shop
 
 

@@ -1,1 +1,1 @@
-"""Whether a review is shown: what is judged before it is stored."""
+"""What waits for an administrator, what is decided about it, and what its author says to that."""

@@ -8,6 +8,7 @@ from api.kernel.context import Context
 from api.kernel.db import Tx
 from api.reviews.commands import lock_published, set_vote
 from api.reviews.errors import OwnProductReview, OwnReview
+from api.reviews.judging.traces import UNKNOWN, Trace
 from api.reviews.schemas import Votes
 
 _WORDS: dict[bool | None, Literal["helpful", "not_helpful"] | None] = {
@@ -17,7 +18,7 @@ _WORDS: dict[bool | None, Literal["helpful", "not_helpful"] | None] = {
 }
 
 
-async def vote(ctx: Context, actor: Actor, review_id: UUID, *, helpful: bool | None) -> Votes:
+async def vote(ctx: Context, actor: Actor, review_id: UUID, *, helpful: bool | None, trace: Trace = UNKNOWN) -> Votes:
     """The same vote again is that vote; None takes it back.
 
     Raises: ReviewNotFound; OwnReview; OwnProductReview, when it is about the actor's own product.
@@ -29,7 +30,7 @@ async def vote(ctx: Context, actor: Actor, review_id: UUID, *, helpful: bool | N
             raise OwnReview("Others say whether it is helpful.")
         if review.seller_id == actor.user_id:
             raise OwnProductReview("Its seller has no vote: answer the review.")
-        found, not_found = await set_vote(tx, actor, review, helpful)
+        found, not_found = await set_vote(tx, actor, review, helpful, trace)
         return Votes(review_id=review_id, helpful_count=found, not_helpful_count=not_found, vote=_WORDS[helpful])
 
     return await ctx.db.run(work)

@@ -9,6 +9,7 @@ from api.kernel.problems import responses
 from api.reviews import queries
 from api.reviews.answers import commands as answers
 from api.reviews.errors import NotYourProduct, OwnProductReview, OwnReview, ReviewNotFound
+from api.reviews.judging.traces import From
 from api.reviews.reports import commands as reports
 from api.reviews.routes import ReviewId
 from api.reviews.schemas import AnswerIn, ReportIn, ReviewBody, Votes
@@ -22,9 +23,9 @@ _ANSWERING = (ReviewNotFound, NotAuthenticated, NotYourProduct, Forbidden)
 @router.post(
     "/helpful", operation_id="voteHelpful", summary="Say that somebody else's review is helpful", responses=_VOTING
 )
-async def vote_helpful(ctx: Ctx, actor: SignedIn, review_id: ReviewId) -> Votes:
+async def vote_helpful(ctx: Ctx, actor: SignedIn, review_id: ReviewId, trace: From) -> Votes:
     """One vote of each shopper: again changes nothing, and it replaces the opposite."""
-    return await vote(ctx, actor, review_id, helpful=True)
+    return await vote(ctx, actor, review_id, helpful=True, trace=trace)
 
 
 @router.post(
@@ -33,9 +34,9 @@ async def vote_helpful(ctx: Ctx, actor: SignedIn, review_id: ReviewId) -> Votes:
     summary="Say that somebody else's review is not helpful",
     responses=_VOTING,
 )
-async def vote_not_helpful(ctx: Ctx, actor: SignedIn, review_id: ReviewId) -> Votes:
+async def vote_not_helpful(ctx: Ctx, actor: SignedIn, review_id: ReviewId, trace: From) -> Votes:
     """As `voteHelpful`."""
-    return await vote(ctx, actor, review_id, helpful=False)
+    return await vote(ctx, actor, review_id, helpful=False, trace=trace)
 
 
 @router.delete("/vote", operation_id="withdrawVote", summary="Take back your vote", responses=_VOTING)

@@ -345,7 +345,7 @@ def empty_build(built_marts: BuiltMarts, tmp_path_factory: pytest.TempPathFactor
 def test_the_unit_tests_of_the_models_pass(empty_build: EmptyBuild) -> None:
     run = run_dbt(empty_build.settings, empty_build.private, ("test", "--select", "test_type:unit"))
 
-    assert run.unit_tests == 31
+    assert run.unit_tests == 32
 
 
 def test_every_column_of_an_intermediate_model_has_a_reader(empty_build: EmptyBuild) -> None:

@@ -35,6 +35,8 @@ OPERATIONS = {
     "listReviews", "getReviewSummary", "createReview", "getReview", "changeReview", "deleteReview",
     "listReviewVersions", "listOwnReviews", "eraseOwnReviews", "voteHelpful", "voteNotHelpful", "withdrawVote",
     "answerReview", "withdrawAnswer", "reportReview", "unsubscribeReviewRequests",
+    "listWaitingReviews", "decideReview", "reopenReview", "releaseVotes", "listReviewDecisions", "appealForReview",
+    "setBuyersOnly", "setBuyersOnlyForStore",
     "compareProducts", "listBrands", "getBrand", "setProductSafety",
     "listProducts", "getProduct", "listVariants", "getGeneratedImage", "getDrawnPicture",
     "putDigitalFile", "getDigitalFile", "download",
