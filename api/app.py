@@ -20,7 +20,7 @@ from api.kernel import failpoints, health, key_set, lake_report, logs, metrics, 
 from api.kernel.auth import seller_of
 from api.kernel.body_limits import Allowed, limit_of
 from api.kernel.cache import PageCache
-from api.kernel.context import open_context
+from api.kernel.context import Context, open_context
 from api.kernel.errors import Problem, Unavailable, ValidationFailed
 from api.kernel.middleware import RequestMiddleware
 from api.kernel.ready import ReadyPages, ReadyTargets
@@ -29,6 +29,7 @@ from api.kernel.routing import DirectAnswers, RouteIndex
 from api.kernel.server import when_stopping
 from api.kernel.settings import Settings, load_settings
 from api.recommendations.recommender import Recommender
+from api.search.answer.names import Names
 from api.search.engine.store import IndexStore
 from api.search.engine.synonyms import Current
 from api.search.engine.tantivy_index import TantivyIndex
@@ -60,6 +61,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             open_context(configured) as context,
             cache.running(),
             QueryLog.running(context, sink := EventSink(context)) as query_log,
+            Names.running(context) as names,
         ):
             app.state.context = context
             app.state.ready = ready
@@ -67,10 +69,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             app.state.event_sink, app.state.query_log = sink, query_log
             app.state.cart_streams = streams = Streams(context, configured.cart_streams)
             app.state.recommender, app.state.search_stages = Recommender(context, cache), Stages(context)
-            app.state.synonyms = synonyms = KeptSynonyms(context, cache, Current())
-            app.state.search_index = index = TantivyIndex(IndexStore.of(configured), synonyms.current)
-            app.state.category_tree = tree = KeptTree(context, cache)
-            app.state.product_lists = ProductLists(context, tree, index)
+            app.state.search_names = names
+            _finding(app, context, cache)
             # What is there now stays: a full collection that looks at all of it stalls every request for 0.1 s.
             gc.freeze()
             with when_stopping(streams.close):
@@ -130,6 +130,14 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         return Response(body + lake_report.render_metrics(configured.home), media_type=media_type)
 
     return app
+
+
+def _finding(app: FastAPI, context: Context, cache: PageCache) -> None:
+    """What lists and search find products with."""
+    app.state.synonyms = synonyms = KeptSynonyms(context, cache, Current())
+    app.state.search_index = index = TantivyIndex(IndexStore.of(context.settings), synonyms.current)
+    app.state.category_tree = tree = KeptTree(context, cache)
+    app.state.product_lists = ProductLists(context, tree, index)
 
 
 def include(app: FastAPI, routers: Iterable[tuple[APIRouter, str]]) -> RouteIndex:

@@ -21,6 +21,7 @@ from api.catalog.queries.categories import department_of
 from api.catalog.queries.index_feed import IndexedProduct
 from api.kernel.languages import Languages
 from api.search import weights
+from api.search.filters import key_of
 from api.search.text import folded_code
 from api.search.texts import (
     NO_NAMES,
@@ -36,12 +37,17 @@ from api.search.texts import (
     titles_of,
 )
 
-SCHEMA_VERSION = "7"
+SCHEMA_VERSION = "8"
+COUNTED = ("brand", "brand_key", "category")
 # What is true of one variant has one position: of the variants of the document, and of the cheaper ones.
 FACTS = ("facts", "lower_facts")
 # The fact of a cheaper variant that has a price in a range in which the document's own is too.
 NEAR = "near"
 CENTS_DIGITS = 12
+# Between the name and the value of an attribute, and before one of their spellings. No key has it.
+SEPARATOR = "\x1f"
+# A longer value is found by a filter, but nobody chooses it from a list.
+LONGEST_COUNTED = 100
 # Attributes have few names and values: so many of them, categories and prices are made once.
 KEPT = 20_000
 # Names of attributes that a shopper and a seller may spell differently.
@@ -66,7 +72,16 @@ def schema(languages: tuple[str, ...] = SHOP.known) -> tantivy.Schema:
     builder.add_text_field("product_id", stored=True, tokenizer_name="raw", index_option="basic")
     _add_texts(builder, fields_in(None), languages[0])
     for name in ("brand", "brand_key", "category", "categories", "seller", "attribute_names", "codes"):
-        builder.add_text_field(name, fast=name == "brand", tokenizer_name="raw", index_option="basic")
+        builder.add_text_field(
+            name, stored=name == "category", fast=name in COUNTED, tokenizer_name="raw", index_option="basic"
+        )
+    builder.add_text_field("values", stored=True, fast=True, tokenizer_name="raw", index_option="basic")
+    # Of the document's own variants: values that no cheaper one has, and the others after the nearest price at which
+    # one has them.
+    for name in ("new_values", "again_values"):
+        builder.add_text_field(name, fast=True, tokenizer_name="raw", index_option="basic")
+    # In the document of the lowest price alone, so that each product is in it once.
+    builder.add_text_field("spellings", tokenizer_name="raw", index_option="basic")
     for name in FACTS:
         builder.add_text_field(name, tokenizer_name="raw", index_option="position")
         builder.add_text_field(of_all(name), tokenizer_name="raw", index_option="basic")
@@ -80,6 +95,8 @@ def schema(languages: tuple[str, ...] = SHOP.known) -> tantivy.Schema:
     builder.add_unsigned_field("age", fast=True)
     for name in ("popularity", "liked"):
         builder.add_float_field(name, fast=True)
+    # The order of what is sorted by equal values: that of the ids, whatever document a product is in.
+    builder.add_unsigned_field("tie", indexed=True, fast=True)
     for name in ("prime", "in_stock", "lowest"):
         builder.add_boolean_field(name, indexed=True)
     builder.add_text_field("department", stored=True, tokenizer_name="raw", index_option="basic")
@@ -119,12 +136,17 @@ def fields_of(
     specifications = list(_pairs(product.specifications))
     of_product, pairs = [fact(*pair) for pair in specifications], set(specifications)
     facts: dict[Decimal, list[list[str]]] = {}
+    priced: dict[Decimal, set[tuple[str, str]]] = {}
     for variant in product.variants:
         chosen = list(_pairs(variant["attributes"]))
         pairs.update(chosen)
         of_variant = dict.fromkeys([*of_product, *(fact(*pair) for pair in chosen)])
         facts.setdefault(Decimal(variant["price"]), []).append(list(of_variant))
+        priced.setdefault(Decimal(variant["price"]), set(specifications)).update(chosen)
     prices, attributes = sorted(facts), sorted(pairs)
+    listed = {value_term(*pair): SEPARATOR.join(pair) for pair in attributes if len(pair[1]) <= LONGEST_COUNTED}
+    brand = product.brand and brand_term(product.brand)
+    spellings = [SEPARATOR.join(pair) for pair in ((brand, product.brand), *listed.items()) if pair[0] and pair[1]]
     ranges = sorted({bucket for price in prices for bucket in buckets(price)})
     values = tuple(dict.fromkeys(value for _, value in attributes if value.casefold() not in _TRUTHS))
     popular = popularity(product, units_sold)
@@ -134,16 +156,18 @@ def fields_of(
         **({"titles": orjson.dumps(titles).decode()} if titles else {}),
         "product_id": str(product.product_id),
         "brand": [product.brand] if product.brand else [],
-        "brand_key": [product.brand.casefold()] if product.brand else [],
+        "brand_key": [brand] if brand else [],
+        "values": list(listed),
         "category": str(product.category_id),
         "seller": str(product.seller_id),
         "department": department_of(product.category_path),
         "categories": category_keys(product.category_id, product.category_path),
-        "attribute_names": sorted({name.casefold() for name, _ in attributes}),
+        "attribute_names": sorted({key_of(name) for name, _ in attributes}),
         "rating_hundredths": hundredths(product.rating),
         "review_count": product.review_count,
         # The first 48 bits of a UUIDv7 are its time in milliseconds; loaded products sort by the time in their own ids.
         "age": product.product_id.int >> 80,
+        "tie": tie_of(product.product_id),
         "popularity": popular,
         "liked": liked(popular),
         "codes": list(dict.fromkeys(filter(None, map(folded_code, product.codes)))),
@@ -153,8 +177,10 @@ def fields_of(
     }
     return [
         shared
+        | _values_at(price, priced)
         | {
             "lowest": price == prices[0],
+            "spellings": spellings if price == prices[0] else [],
             "price_cents": hundredths(price),
             "own_buckets": buckets(price),
             "first_bucket": buckets(price)[0],
@@ -169,6 +195,23 @@ def fields_of(
         }
         for i, price in enumerate(prices)
     ]
+
+
+def _values_at(price: Decimal, priced: Mapping[Decimal, Iterable[tuple[str, str]]]) -> dict[str, list[str]]:
+    """The terms of the values of the variants of one price, by whether a cheaper one has them."""
+    nearest: dict[str, Decimal] = {}
+    for lower in sorted(one for one in priced if one < price):
+        nearest.update((value_term(*pair), lower) for pair in priced[lower])
+    own = dict.fromkeys(value_term(*pair) for pair in sorted(priced[price]) if len(pair[1]) <= LONGEST_COUNTED)
+    return {
+        "new_values": [term for term in own if term not in nearest],
+        "again_values": [again_term(hundredths(nearest[term]), term) for term in own if term in nearest],
+    }
+
+
+def again_term(cents: int, term: str) -> str:
+    """A value that a cheaper variant has too, the nearest at this price."""
+    return f"{cents}{SEPARATOR}{term}"
 
 
 def card_of(product: IndexedProduct, price: Decimal, titles: Mapping[str, str], languages: Languages) -> str:
@@ -261,13 +304,13 @@ def category_key(value: str) -> str:
 
 def spelled(name: str) -> str:
     """The name of an attribute in the first of its spellings."""
-    folded = name.casefold()
+    folded = key_of(name)
     return next((words[0] for words in SPELLINGS if folded in words), folded)
 
 
 def spellings(name: str) -> list[str]:
     """The names that mean the same: as it was typed first."""
-    folded = name.casefold()
+    folded = key_of(name)
     same = next((words for words in SPELLINGS if folded in words), ())
     return [folded, *(word for word in same if word != folded)]
 
@@ -275,8 +318,24 @@ def spellings(name: str) -> list[str]:
 @lru_cache(KEPT)
 def fact(name: str, value: str) -> str:
     """An attribute's value as a term of letters and digits, whatever characters and however many it has."""
-    said = orjson.dumps([spelled(name), value.casefold()])
+    said = orjson.dumps([spelled(name), key_of(value)])
     return hashlib.blake2b(said, digest_size=8).hexdigest()
+
+
+def tie_of(product_id: UUID) -> int:
+    """The random part of an id."""
+    return product_id.int & (2**62 - 1)
+
+
+def brand_term(brand: str) -> str:
+    """A brand under all its spellings."""
+    return key_of(brand)
+
+
+@lru_cache(KEPT)
+def value_term(name: str, value: str) -> str:
+    """An attribute's value under all spellings of both, readable."""
+    return f"{spelled(name)}{SEPARATOR}{key_of(value)}"
 
 
 def near_terms(lower: Decimal, price: Decimal) -> list[str]:

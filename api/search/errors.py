@@ -10,7 +10,8 @@ class BadFilter(ValidationFailed):
 
     def __init__(self, part: str, expected: str) -> None:
         super().__init__(
-            "Correct `filters`; the parts are NAME:VALUE, separated by commas, values with commas in double quotes.",
+            "Correct `filters`; the parts are NAME:VALUE, separated by commas; values with commas stand in double"
+            " quotes, in which a double quote is doubled.",
             errors=[FieldError(pointer="/query/filters", message=f"{part!r}: {expected}")],
         )
 

@@ -1,11 +1,13 @@
 """The `filters` parameter:
 `brand:Dell,price:500-1000,rating:4-,prime:true,inStock:true,category:Laptops,attr.color:Red`.
 
-Filters of the same name are combined with OR (`brand:Dell,brand:HP`), filters of different names with AND. A
-value with a comma goes in double quotes.
+Filters of the same name are combined with OR (`brand:Dell,brand:HP`), filters of different names with AND. A value
+with a comma goes in double quotes, in which a double quote is doubled: `attr.size:"24"" wide"`. A value
+without a comma may have one as it is, but not at its beginning: `attr.size:24"`.
 """
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal, InvalidOperation
@@ -17,8 +19,12 @@ from api.kernel.money import MAX_AMOUNT
 from api.search.errors import BadFilter
 
 MAX_PARTS = 50
+# Each takes time of its own.
+MAX_PRICES = 10
 MOST_NAMED = 20
-_PART = re.compile(r'\s*(?P<name>[A-Za-z]+(?:\.[^:,"]+)?)\s*:\s*(?:"(?P<quoted>[^"]*)"|(?P<plain>[^,"]*))\s*(?:,|$)')
+_PART = re.compile(
+    r'\s*(?P<name>[A-Za-z]+(?:\.[^:,"]+)?)\s*:\s*+(?:"(?P<quoted>(?:[^"]|"")*)"|(?P<plain>(?!")[^,]*))\s*(?:,|\Z)'
+)
 _RANGE = re.compile(r"(\d+(?:\.\d{1,2})?)?\s*-\s*(\d+(?:\.\d{1,2})?)?")
 _BOOLEANS = {"true": True, "false": False}
 
@@ -59,8 +65,8 @@ class Filters:
 
     @property
     def narrow_a_group(self) -> bool:
-        """Whether one of the groups that are counted has a filter of its own."""
-        return bool(self.brands or self.prices or self.ratings)
+        """Whether one of the groups that are counted, other than categories, has a filter of its own."""
+        return bool(self.brands or self.prices or self.ratings or self.attributes)
 
 
 def parse_filters(text: str | None) -> Filters:
@@ -75,9 +81,21 @@ def parse_filters(text: str | None) -> Filters:
         parts += 1
         if parts > MAX_PARTS:
             raise BadFilter(match.group().strip(), f"at most {MAX_PARTS} filters")
-        value = (match["quoted"] if match["quoted"] is not None else match["plain"]).strip()
+        quoted = match["quoted"]
+        value = (match["plain"] if quoted is None else quoted.replace('""', '"')).strip()
         _apply(filters, match["name"], value, match.group().strip().rstrip(","))
     return filters
+
+
+def written(name: str, value: str) -> str:
+    """The part of `filters` that asks for a value, whatever characters it has; blanks at its ends mean nothing."""
+    doubled = value.replace('"', '""')
+    return f'{name}:"{doubled}"' if "," in value or value.lstrip().startswith('"') else f"{name}:{value}"
+
+
+def key_of(text: str) -> str:
+    """What names and values are equal by: whatever their case, their blanks, and how their characters are composed."""
+    return " ".join(unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold()).split())
 
 
 def in_tree(filters: Filters, tree: Tree) -> Filters:
@@ -110,6 +128,8 @@ def _apply(filters: Filters, name: str, value: str, part: str) -> None:
         filters.categories.append(value)
     elif name == "price":
         filters.prices.append(_span(value, part, MAX_AMOUNT))
+        if len(filters.prices) > MAX_PRICES:
+            raise BadFilter(part, f"at most {MAX_PRICES} ranges of prices")
     elif name == "rating":
         filters.ratings.append(_span(value, part, Decimal(5)))
     elif name == "prime":

@@ -6,16 +6,22 @@ import orjson
 from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import Field
 
-from api.catalog.facets import price_range_label
 from api.catalog.schemas import AskedSort
 from api.catalog.tree.kept import tree_of
-from api.kernel.context import Ctx
+from api.kernel.auth import account_of
+from api.kernel.context import Context, Ctx
 from api.kernel.direct import DirectRoute
-from api.kernel.errors import ValidationFailed
-from api.kernel.pagination import PageLimit, PageNumber
+from api.kernel.errors import Forbidden, NotAuthenticated, ValidationFailed
+from api.kernel.pagination import Cursor, PageLimit, PageNumber
 from api.kernel.problems import responses
 from api.kernel.readers import CurrentReader, Named, header_in_document, reader_in
 from api.kernel.schemas import Params
+from api.search.answer import cursors, negatives
+from api.search.answer.counts import facets_json
+from api.search.answer.help import help_of
+from api.search.answer.marks import with_marks
+from api.search.answer.names import names_of
+from api.search.answer.placement import placed
 from api.search.engine.index import SearchIndex, SearchQuery
 from api.search.errors import BadFilter, IndexNotReady
 from api.search.filters import in_tree, parse_filters, unknown_attribute
@@ -48,7 +54,10 @@ class SearchParams(Params):
     page: PageNumber = 1
     limit: PageLimit = 20
     sort: AskedSort = "relevance"
+    cursor: Cursor = None
     language: Named = None
+    highlight: Annotated[bool, Field(description="Each result with its matched words marked")] = False
+    explain: Annotated[bool, Field(description="What scores are made of; for administrators")] = False
 
 
 @router.get(
@@ -56,7 +65,10 @@ class SearchParams(Params):
     operation_id="search",
     summary="Full text with filters and counts",
     response_model=SearchBody,
-    responses={200: {"headers": _SEARCH_ID}, **responses(ValidationFailed, BadFilter, IndexNotReady)},
+    responses={
+        200: {"headers": _SEARCH_ID},
+        **responses(NotAuthenticated, Forbidden, ValidationFailed, BadFilter, IndexNotReady),
+    },
     openapi_extra=header_in_document(),
 )
 async def search(ctx: Ctx, request: Request, asked: Annotated[SearchParams, Query()]) -> Response:
@@ -72,33 +84,38 @@ async def search(ctx: Ctx, request: Request, asked: Annotated[SearchParams, Quer
     for name in filters.attributes:
         if not index.knows_attribute(name):
             raise unknown_attribute(name, await index.attribute_names())
-    query = SearchQuery(asked.q, filters, asked.sort, asked.limit, offset, language)
+    listing = cursors.listing_of(asked.sort, asked.q, asked.filters, language)
+    after = cursors.read(ctx.keys, listing, asked.cursor)
+    if asked.explain:
+        await _require_administrator(request, ctx)
+    text, without = negatives.split(asked.q)
+    query = SearchQuery(text, filters, asked.sort, asked.limit, offset, language, after, without, asked.explain)
     await synonyms_of(request).look()
     found, own = await stages_of(request).search(index, query, request)
+    hits = await with_marks(ctx, index, query, found, reader) if asked.highlight else found.hits
     # What finds something as it was typed has no typing error.
     typed = found.corrected or query.text
     suggestions = await index.complete(typed, SUGGESTIONS + 1, language, forgive=not found.exact)
+    known = await (await names_of(request)).now(dict(found.categories))
     rest = {
-        "facets": {
-            "brands": [{"name": name, "count": count} for name, count in found.brands],
-            "priceRanges": [
-                {"range": price_range_label(bucket), "count": count} for bucket, count in found.price_ranges
-            ],
-            "ratings": [{"rating": step, "count": count} for step, count in found.ratings],
-        },
         "suggestions": [phrase for phrase in suggestions if phrase.casefold() != query.text.casefold().strip()][
             :SUGGESTIONS
         ],
         "totalResults": found.total,
         "page": asked.page,
+        "nextCursor": cursors.written(ctx.keys, listing, found.last),
         "correctedQuery": found.corrected,
         "relaxed": found.relaxed,
         "fullMatches": found.full,
+        "help": None if found.total else await help_of(index, query, known, reader),
+        "explained": [{"productId": product, **one} for product, one in zip(found.ids, found.explained, strict=True)]
+        if asked.explain
+        else None,
     }
     # A SearchBody. The index stores each result as the JSON that is answered: it is not read to be written again.
-    head = f'{{"query":{orjson.dumps(query.text).decode()},"results":[{",".join(found.hits)}],'
+    head = f'{{"query":{orjson.dumps(asked.q).decode()},"results":[{",".join(placed(found.ids, hits, ()))}],"facets":'
     answered = Answered(
-        text=query.text,
+        text=asked.q,
         total=found.total,
         hits=found.hits,
         corrected=found.corrected,
@@ -110,7 +127,18 @@ async def search(ctx: Ctx, request: Request, asked: Annotated[SearchParams, Quer
         language=reader.language,
     )
     headers = {**reader.headers, **(PRIVATE if own else {}), HEADER: str(log_of(request).note(request, answered))}
-    return Response(head.encode() + orjson.dumps(rest)[1:], headers=headers, media_type="application/json")
+    return Response(
+        b"".join((head.encode(), facets_json(found, known, reader), b",", orjson.dumps(rest)[1:])),
+        headers=headers,
+        media_type="application/json",
+    )
+
+
+async def _require_administrator(request: Request, ctx: Context) -> None:
+    """Raises: Forbidden, also for a caller who is not signed in; NotAuthenticated for a token that does not count."""
+    authorization = request.headers.get("authorization")
+    if authorization is None or (await account_of(request, ctx, authorization)).kind != "admin":
+        raise Forbidden("Only administrators may see what scores are made of.")
 
 
 @router.get(

@@ -21,7 +21,8 @@ from api.search.engine.index import SearchQuery
 from api.search.filters import Filters, Span
 
 SORTS = get_args(Sort)
-BRANDS = ("Acme", "Bolt", None)
+# Two spellings of one, which search counts as one and lists do not.
+BRANDS = ("Acme", "ACME", "Bolt", None)
 WORDS = ("lamp", "chair", "stool")
 # Few values, so that variants share some and differ in others; two spellings of one name, and characters of a pattern.
 VALUES = {
@@ -39,22 +40,24 @@ ORACLE = """
 with offered as (
   select p.product_id, p.brand, p.average_rating as rating, p.prime_eligible as prime, v.price,
          v.stock_quantity > 0 as stocked, bool_or(v.stock_quantity > 0) over (partition by p.product_id) as in_stock,
-         p.title like '%%' || %(word)s || '%%'
-         and (select bool_and(exists (
-               select from (select * from jsonb_each(v.attributes) union all select * from jsonb_each(p.specifications))
-                 facts(name, said)
-               where replace(lower(name), 'colour', 'color') = asked.key
-                 and exists (select from jsonb_array_elements_text(asked.value) value
-                             where lower(value) = lower(said #>> '{}')
-                                or jsonb_typeof(said) = 'array' and exists (
-                                     select from jsonb_array_elements_text(said) item where lower(item) = lower(value)))
-             )) from jsonb_each(%(attributes)s) asked) is not false as described
+         p.title like '%%' || %(word)s || '%%' as worded, p.category_id, said.facts,
+         (select coalesce(array_agg(asked.key), '{}') from jsonb_each(%(attributes)s) asked
+          where not exists (select from jsonb_array_elements_text(asked.value) value
+                            where jsonb_build_array(asked.key, lower(value)) = any(said.facts))) as unmet
   from products p join product_variants v using (product_id)
+  cross join lateral (
+    select coalesce(array_agg(distinct jsonb_build_array(replace(lower(name), 'colour', 'color'), lower(value))), '{}')
+    from (select * from jsonb_each(v.attributes) union all select * from jsonb_each(p.specifications)) one(name, said)
+    cross join jsonb_array_elements_text(
+      case jsonb_typeof(said) when 'array' then said else jsonb_build_array(said) end) value) said(facts)
   where p.status = 'active' and p.deleted_at is null and v.removed_at is null
     and p.category_id = any(%(categories)s)
     and (%(seller)s::uuid is null or p.seller_id = %(seller)s)),
 judged as (
-  select *, (%(brands)s::text[] is null or brand = any(%(brands)s)) as of_brand,
+  select *, unmet = '{}' as described, case when %(folded)s then lower(brand) else brand end as counted_brand,
+         (%(brands)s::text[] is null or case when %(folded)s
+            then lower(brand) in (select lower(one) from unnest(%(brands)s::text[]) one)
+            else brand = any(%(brands)s) end) as of_brand,
          (not %(priced)s or exists (
            select from unnest(%(lows)s::numeric[], %(highs)s::numeric[]) span(low, high)
            where price >= coalesce(low, 0) and (high is null or price <= high))) as at_price,
@@ -62,24 +65,32 @@ judged as (
            select from unnest(%(worst)s::numeric[], %(best)s::numeric[]) span(low, high)
            where rating >= coalesce(low, 0) and (high is null or rating <= high))) as of_rating
   from offered
-  where stocked = in_stock and described
+  where stocked = in_stock and worded
     and (%(prime)s::bool is null or prime = %(prime)s) and (%(in_stock)s::bool is null or in_stock = %(in_stock)s)),
 found as (
   select product_id, min(price) as price, bool_or(in_stock) as in_stock from judged
-  where of_brand and at_price and of_rating group by 1)
+  where of_brand and at_price and of_rating and described group by 1)
 select
   (select coalesce(json_agg(json_build_array(product_id, price::text, in_stock) order by price, product_id), '[]')
    from found),
-  (select coalesce(json_object_agg(brand, n), '{}') from (
-     select brand, count(distinct product_id) n from judged
-     where at_price and of_rating and brand is not null group by 1) b),
+  (select coalesce(json_object_agg(counted_brand, n), '{}') from (
+     select counted_brand, count(distinct product_id) n from judged
+     where at_price and of_rating and described and brand is not null group by 1) b),
   (select coalesce(json_object_agg(low || '-' || high, n), '{}') from (
      select low, coalesce(high::text, '') as high, count(distinct product_id) n
      from judged join unnest(array[0, 10, 25, 50, 100, 250, 500, 1000], array[10, 25, 50, 100, 250, 500, 1000, null])
        r(low, high) on price >= low and (high is null or price <= high)
-     where of_brand and of_rating group by 1, 2) p),
-  (select json_agg((select count(distinct product_id) from judged where of_brand and at_price and rating >= step)
-                   order by step desc) from unnest(array[1, 2, 3, 4]) step)
+     where of_brand and of_rating and described group by 1, 2) p),
+  (select json_agg((select count(distinct product_id) from judged
+                    where of_brand and at_price and described and rating >= step)
+                   order by step desc) from unnest(array[1, 2, 3, 4]) step),
+  (select coalesce(json_object_agg(category_id, n), '{}') from (
+     select category_id, count(distinct product_id) n from judged
+     where of_brand and at_price and of_rating and described group by 1) c),
+  (select coalesce(json_object_agg(name || ':' || value, n), '{}') from (
+     select fact->>0 as name, fact->>1 as value, count(distinct product_id) n
+     from judged cross join unnest(facts) fact
+     where of_brand and at_price and of_rating and unmet <@ array[fact->>0] group by 1, 2) a)
 """
 
 _CATEGORY = "insert into categories (category_id, name, parent_category_id, path, level) values (%s, %s, %s, %s, %s)"
@@ -153,22 +164,25 @@ class Question:
 
 @dataclass(frozen=True)
 class Answer:
-    """`hits`: product, price in the row, whether in stock, by price and id. Counts are disjunctive."""
+    """`hits`: product, price in the row, whether in stock, by price and id. Counts are disjunctive; `categories` by id
+    in the catalog alone, `attributes` by `name:value` in small letters."""
 
     hits: list[tuple[str, float, bool]]
     brands: dict[str, int]
     prices: dict[str, int]
     ratings: list[int]
+    categories: dict[str, int]
+    attributes: dict[str, int]
 
 
-def ask_sql(sql: psycopg.Connection[Any], question: Question) -> Answer:
-    """What the shop must answer."""
+def ask_sql(sql: psycopg.Connection[Any], question: Question, *, folded: bool) -> Answer:
+    """What the shop must answer; `folded`: brands are equal whatever their letters' case."""
     named: dict[str, list[str]] = {}
     for name, values in question.attributes.items():
         named.setdefault(name.replace("colour", "color"), []).extend(values)
     binds = {
         "categories": question.catalog.categories, "word": question.word, "brands": list(question.brands) or None,
-        "prime": question.prime, "in_stock": question.in_stock, "seller": question.seller,
+        "prime": question.prime, "in_stock": question.in_stock, "seller": question.seller, "folded": folded,
         "attributes": json.dumps(named), "priced": bool(question.prices), "rated": bool(question.ratings),
         "lows": [span.lower for span in question.prices], "highs": [span.upper for span in question.prices],
         "worst": [span.lower for span in question.ratings], "best": [span.upper for span in question.ratings],
@@ -176,7 +190,7 @@ def ask_sql(sql: psycopg.Connection[Any], question: Question) -> Answer:
     row = sql.execute(ORACLE, binds).fetchone()
     assert row is not None
     hits = [(product, float(price), in_stock) for product, price, in_stock in row[0]]
-    return Answer(hits, row[1], row[2], row[3])
+    return Answer(hits, *row[1:])
 
 
 def narrowed_to_a_list(question: Question) -> Question:
@@ -218,7 +232,7 @@ def _asked(draw: Random, catalog: Catalog, has: Callable[[str, float], bool], so
         catalog=catalog,
         sort=sort,
         word=maybe("word", 0.3, lambda: draw.choice(WORDS), ""),
-        brands=maybe("brands", 0.3, lambda: tuple(draw.sample(("Acme", "Bolt"), draw.randint(1, 2))), ()),
+        brands=maybe("brands", 0.3, lambda: tuple(draw.sample(("Acme", "ACME", "Bolt"), draw.randint(1, 2))), ()),
         prices=maybe("prices", 0.5, lambda: tuple(span(BOUNDS) for _ in range(draw.choice((1, 1, 2)))), ()),
         ratings=maybe("ratings", 0.2, lambda: (span((None, *map(Decimal, ("1", "2.5", "4", "5")))),), ()),
         attributes={name: draw.sample(VALUES[name], draw.randint(1, len(VALUES[name]))) for name in names},

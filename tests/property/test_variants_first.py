@@ -81,9 +81,9 @@ class Shop:
         async with self.context.db.read() as tx:
             for catalog in catalogs:
                 question = ask(draw, catalog)
-                await self._search(question, ask_sql(self.sql, question))
+                await self._search(question, ask_sql(self.sql, question, folded=True))
                 listed = narrowed_to_a_list(ask(draw, catalog, draw.choice(shapes)))
-                await self._list(tx, draw.choice(WAYS), listed, ask_sql(self.sql, listed))
+                await self._list(tx, draw.choice(WAYS), listed, ask_sql(self.sql, listed, folded=False))
 
     async def _search(self, question: Question, expected: Answer) -> None:
         found = await self.index.search(question.search(MOST))
@@ -100,7 +100,16 @@ class Shop:
         for one in (found, by_engine):
             ranges = {price_range_label(bucket): count for bucket, count in one.price_ranges}
             ratings = [count for _, count in one.ratings]
-            assert Answer(expected.hits, dict(one.brands), ranges, ratings) == expected, question
+            brands = {name.casefold(): count for name, count in one.brands}
+            own = set(map(str, question.catalog.categories))
+            categories = {category: count for category, count in one.categories if category in own}
+            values = {
+                f"{attribute.key}:{value.casefold()}": count
+                for attribute in one.attributes
+                for value, count in attribute.values
+            }
+            counted = Answer(expected.hits, brands, ranges, ratings, categories, values)
+            assert (counted, len(one.brands)) == (expected, len(brands)), question
 
     async def _list(self, tx: ReadTx, way: Way, question: Question, expected: Answer) -> None:
         query = question.list()
@@ -110,7 +119,7 @@ class Shop:
         assert sorted(hits, key=lambda hit: (hit[1], hit[0])) == expected.hits, (way, question)
         if question.sort in {"price_asc", "price_desc"}:
             assert hits == expected.hits[:: 1 if question.sort == "price_asc" else -1], (way, question)
-        scope = ask_sql(self.sql, without_choices(question))
+        scope = ask_sql(self.sql, without_choices(question), folded=False)
         for counts in (await self.index.count(query), await count_in_database(tx, query)):
             assert counts is not None
             assert counts.total == len(expected.hits), question
@@ -223,10 +232,22 @@ def listed_by(old: str, new: str) -> Callable[[pytest.MonkeyPatch, Shop], None]:
     return alter
 
 
+def values_of_any_variant(patch: pytest.MonkeyPatch, _: Shop) -> None:
+    """A product is counted for a value that none of its variants at the price that is asked for has."""
+    patch.setattr(facets, "_of_variants", lambda reader, _text, _query, values: facets.listed(reader, values))
+
+
+def spellings_of_a_brand_apart(patch: pytest.MonkeyPatch, _: Shop) -> None:
+    """Each spelling of a brand is a brand."""
+    patch.setattr(documents, "brand_term", lambda brand: brand)
+
+
 MUTANTS: dict[str, Callable[[pytest.MonkeyPatch, Shop], None]] = {
     "facts across variants": across_variants,
     "facts of some for all": facts_of_some_for_all,
     "each price a result": each_price_a_result,
+    "values of any variant": values_of_any_variant,
+    "spellings of a brand apart": spellings_of_a_brand_apart,
     "sold-out variants in search": sold_out_variants_indexed,
     "each price in lists": each_price_listed,
     "sold-out variants in lists": listed_by("WHERE in_stock = product_in_stock GROUP", "GROUP"),

@@ -10,6 +10,7 @@ from sqlalchemy import Select, Uuid, bindparam, select
 from api.catalog.attributes.models import AttributeDefinition
 from api.catalog.attributes.schemas import Attribute
 from api.catalog.attributes.values import AttributeType, Definition, faults
+from api.catalog.models import Category
 from api.catalog.queries.categories import ancestry
 from api.catalog.schemas import Breadcrumb
 from api.kernel.db import ReadTx
@@ -42,6 +43,21 @@ class DefinitionRow:
     category_path: str
 
 
+@dataclass(frozen=True, slots=True)
+class Labelled:
+    """What a definition says of its name. `labels`: what it is called in other languages."""
+
+    name: str
+    label: str
+    facet: bool
+    labels: dict[str, str] | None
+
+
+_LABELS = (
+    select(AttributeDefinition.name, AttributeDefinition.label, AttributeDefinition.facet, AttributeDefinition.labels)
+    .join(Category, Category.category_id == AttributeDefinition.category_id)
+    .order_by(AttributeDefinition.facet.desc(), Category.level, AttributeDefinition.position, Category.path)
+)
 _COLUMNS = tuple(getattr(AttributeDefinition, name) for name in Definition.__slots__)
 
 
@@ -84,6 +100,11 @@ def _attribute(row: DefinitionRow, category_id: UUID, reader: Reader) -> Attribu
         defined_in=Breadcrumb(category_id=row.category_id, name=row.category_name, path=row.category_path),
         inherited=row.category_id != category_id,
     )
+
+
+async def all_labels(tx: ReadTx) -> list[Labelled]:
+    """Of every definition: what is a facet first, then what is higher in the tree."""
+    return await tx.all_as(Labelled, _LABELS)
 
 
 async def definitions_of(tx: ReadTx, category_id: UUID) -> list[Definition]:

@@ -14,6 +14,7 @@ from sqlalchemy import (
     String,
     Uuid,
     and_,
+    any_,
     bindparam,
     cast,
     column,
@@ -96,6 +97,14 @@ async def all_live(tx: ReadTx, after: UUID | None, limit: int) -> list[IndexedPr
     return found
 
 
+async def descriptions_of(
+    tx: ReadTx, products: Collection[UUID]
+) -> dict[str, tuple[str | None, dict[str, dict[str, Any]] | None]]:  # Any: JSON
+    """By id, what each says of itself in its own language, and its translations."""
+    rows = await tx.all(_DESCRIPTIONS, {"products": list(products)})
+    return {str(row[0]): (row[1], row[2]) for row in rows}
+
+
 async def category_names(tx: ReadTx) -> dict[str, dict[str, str]]:
     """What categories are called in other languages: path -> language -> name, of those that have such names."""
     return {row[0]: row[1] for row in await tx.all(_NAMES)}
@@ -159,6 +168,9 @@ def _changed() -> Select[Any]:  # Any: the columns of an IndexedProduct
     return _feed().where(Product.product_id.in_(changed))
 
 
+_DESCRIPTIONS = select(Product.product_id, Product.description, Product.translations).where(
+    Product.product_id == any_(bindparam("products", type_=ARRAY(Uuid)))
+)
 _NAMES = select(Category.path, Category.names).where(Category.names.is_not(None), Category.removed_at.is_(None))
 _NOW = select(func.now())
 _CHANGED = _changed()

@@ -1,9 +1,9 @@
-"""Counts of what was found, by brand, price and rating: each group under all filters but its own."""
+"""Counts of what was found, by brand, category, price, rating and attribute: each group under all filters but its
+own."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
 
@@ -12,16 +12,34 @@ import tantivy
 from api.catalog.facets import PRICE_RANGES, RATING_STEPS
 from api.catalog.queries.counting import MAX_BRANDS, Counts
 from api.catalog.queries.listing import ProductQuery
+from api.search import documents
 from api.search.engine import matching
-from api.search.engine.index import SearchQuery
+from api.search.engine.index import CountedAttribute, SearchQuery
 from api.search.engine.reader import Product, Reader
 from api.search.filters import Filters
 
+Groups = dict[str, Any]  # Any: the engine's own form of counts
 # The engine makes no more groups.
-MOST_BRANDS = 65_000
+MOST_GROUPS = 65_000
 MAX_ATTRIBUTE_NAMES = 1_000_000
+
+
+def _terms(field: str, size: int) -> Groups:
+    """Exact: the engine drops no term of a segment before it has added up all segments."""
+    return {"terms": {"field": field, "size": size, "segment_size": MOST_GROUPS}}
+
+
 _STEPS = sorted(RATING_STEPS)
-_BRANDS = {"terms": {"field": "brand", "size": MAX_BRANDS}}
+# So many attributes are listed, and so many values of each.
+MAX_ATTRIBUTES = 12
+MAX_VALUES = 20
+# More values than these are not looked at: those of the fewest products are left out.
+MOST_VALUES = 1_000
+_BRANDS = _terms("brand_key", MAX_BRANDS + 1)
+_CATEGORIES = _terms("category", MOST_GROUPS)
+_VALUES = _terms("values", MOST_VALUES)
+_NEW_VALUES = _terms("new_values", MOST_GROUPS)
+_AGAIN_VALUES = _terms("again_values", MOST_GROUPS)
 # More than are shown: the engine cuts off among brands of equal count in no order.
 _ALL_BRANDS = {"terms": {"field": "brand", "size": 20 * MAX_BRANDS}}
 _PRICES = {"terms": {"field": "price_buckets", "size": len(PRICE_RANGES)}}
@@ -37,9 +55,15 @@ _RATINGS = {
         ],
     }
 }
-_GROUPS = {"brands": _BRANDS, "prices": _PRICES, "ratings": _RATINGS}
-_GROUPS_OF_LISTS = {**_GROUPS, "brands": _ALL_BRANDS, "total": {"value_count": {"field": "price_cents"}}}
-Groups = dict[str, Any]  # Any: the engine's own form of counts
+_GROUPS = {
+    "brands": _BRANDS, "categories": _CATEGORIES, "prices": _PRICES, "ratings": _RATINGS, "values": _VALUES,
+}  # fmt: skip
+_GROUPS_OF_LISTS = {
+    "brands": _ALL_BRANDS,
+    "prices": _PRICES,
+    "ratings": _RATINGS,
+    "total": {"value_count": {"field": "price_cents"}},
+}
 # Up to so many results are counted here: the engine takes longer to read what it is asked to count.
 COUNTED_HERE = 100
 
@@ -49,18 +73,30 @@ class Facets:
     """As in `Found`."""
 
     brands: Sequence[tuple[str, int]]
+    more_brands: bool
+    categories: Sequence[tuple[str, int]]
     prices: Mapping[int, int]
     ratings: Sequence[int]
+    attributes: Sequence[CountedAttribute]
+    shown: dict[Any, bytes] = field(default_factory=dict, compare=False)  # Any: as in Found
 
     @classmethod
-    def of(cls, products: Sequence[Product]) -> "Facets":
+    def of(cls, reader: Reader, text: tantivy.Query, query: SearchQuery, products: Sequence[Product]) -> "Facets":
+        """Counted from all that was found, without filters that narrow a group."""
         brands = Counter(product.brand for product in products if product.brand)
+        categories: Mapping[str, int] = Counter(product.category for product in products)
+        if query.filters.categories:
+            of_text, others = query.of_text, replace(query.filters, categories=[])
+            categories = _counted(_alone(reader, text, of_text, others, "categories"), "categories")
         prices = Counter(bucket for product in products for bucket in product.prices)
+        values = Counter(value for product in products for value in product.values)
         ratings = [product.rating for product in products]
         return cls(
-            _most_frequent(brands.items()),
+            *_brands(reader, brands.items()),
+            _most_frequent(categories.items()),
             {bucket: prices[bucket] for bucket in sorted(prices)},
             [sum(rating >= step for rating in ratings) for step in RATING_STEPS],
+            listed(reader, values),
         )
 
 
@@ -69,14 +105,21 @@ def facets(reader: Reader, text: tantivy.Query, wanted: tantivy.Query, query: Se
 
     Kept, because they are the same on every page of a search and while one of the filters is tried.
     """
+    return reader.once(
+        (*query.of_text, "facets", repr(query.filters)),
+        lambda: _facets(reader, text, wanted, query),
+    )
+
+
+def _facets(reader: Reader, text: tantivy.Query, wanted: tantivy.Query, query: SearchQuery) -> Facets:
     filters = query.filters
     alone = {
         "brands": replace(filters, brands=[]) if filters.brands else None,
+        "categories": replace(filters, categories=[]) if filters.categories else None,
         "prices": replace(filters, prices=[]) if filters.prices else None,
         "ratings": replace(filters, ratings=[]) if filters.ratings else None,
     }
-    # Only by relevance those with some of the words are found too.
-    of_text = (query.text, query.language, "some" if query.sort == "relevance" else None)
+    of_text = query.of_text
     found: Groups = {}
     if filters.attributes:
         # Of the prices of a product only those count at which it has a variant with these attributes.
@@ -86,20 +129,103 @@ def facets(reader: Reader, text: tantivy.Query, wanted: tantivy.Query, query: Se
             (*of_text, "prices", repr(of_any_price)),
             lambda: prices_with_attributes(reader.searcher, text, of_any_price),
         )
-    if together := {name: _GROUPS[name] for name, others in alone.items() if others is None}:
-        key = (*of_text, *together, repr(filters))
-        found.update(reader.once(key, lambda: reader.searcher.aggregate(wanted, together)))
+    together = {name: _GROUPS[name] for name, others in {**alone, "values": None}.items() if others is None}
+    key = (*of_text, *together, repr(filters))
+    found.update(reader.once(key, lambda: reader.searcher.aggregate(wanted, together)))
     for name, others in alone.items():
         if others is not None:
-            found.update(reader.once((*of_text, name, repr(others)), partial(_alone, reader, text, others, name)))
-    return Facets(_brands(found), prices if filters.attributes else _prices(found), _ratings(found))
+            found.update(_alone(reader, text, of_text, others, name))
+    values = _counted(found, "values")
+    return Facets(
+        *_brands(reader, _counted(found, "brands").items()),
+        _most_frequent(_counted(found, "categories").items()),
+        prices if filters.attributes else _prices(found),
+        _ratings(found),
+        listed(reader, values)
+        if not filters.attributes and not filters.prices
+        else _of_variants(reader, text, query, values),
+    )
 
 
-def _alone(reader: Reader, text: tantivy.Query, filters: Filters, name: str) -> Groups:
+def _alone(reader: Reader, text: tantivy.Query, of_text: tuple[str | None, ...], filters: Filters, name: str) -> Groups:
     """One group, under filters that are not its own."""
-    query = matching.with_filters(reader.searcher, text, filters)
-    groups: Groups = reader.searcher.aggregate(query, {name: _GROUPS[name]})
-    return groups
+
+    def count() -> Groups:
+        found: Groups = reader.searcher.aggregate(
+            matching.with_filters(reader.searcher, text, filters), {name: _GROUPS[name]}
+        )
+        return found
+
+    return reader.once((*of_text, name, repr(filters)), count)
+
+
+def _of_variants(
+    reader: Reader, text: tantivy.Query, query: SearchQuery, values: Mapping[str, int]
+) -> list[CountedAttribute]:
+    """Where prices or attributes are asked for, a product has a value when the variant has it that fulfils the rest.
+
+    In one range of prices, a variant's value counts unless a cheaper one within it has it too. Otherwise each value is
+    counted as its filter would find it: what products have at any variant only says which are looked at.
+    """
+    filters, of_text = query.filters, query.of_text
+    if not filters.attributes and (lowest := matching.lowest_asked(filters)) is not None:
+        return listed(reader, _of_prices(reader.searcher, text, filters, lowest))
+    asked: dict[str, list[str]] = {}
+    for name, chosen in filters.attributes.items():
+        asked.setdefault(documents.spelled(name), []).extend(documents.value_term(name, value) for value in chosen)
+    by_name = _by_attribute(values)
+    counts = Counter[str]()
+    for name in [*asked, *(name for name in by_name if name not in asked)][: MAX_ATTRIBUTES + len(asked)]:
+        others = {one: chosen for one, chosen in filters.attributes.items() if documents.spelled(one) != name}
+        of_others = replace(filters, attributes=others)
+        terms = by_name.get(name, {})
+        if name in asked:
+            found = _counted(_alone(reader, text, of_text, of_others, "values"), "values")
+            terms = _by_attribute(found).get(name, {})
+        # One more than are listed says that there are more.
+        for term in list(dict.fromkeys([*asked.get(name, ()), *terms]))[: MAX_VALUES + 1]:
+            value = term.partition(documents.SEPARATOR)[2]
+            wanted = matching.with_filters(
+                reader.searcher, text, replace(filters, attributes={**others, name: [value]})
+            )
+            counts[term] = number(reader.searcher, wanted)
+    return listed(reader, +counts)
+
+
+def _of_prices(searcher: tantivy.Searcher, text: tantivy.Query, filters: Filters, lowest: int) -> dict[str, int]:
+    """How many products have each value at a price of one range that begins with `lowest`, in cents."""
+    new = searcher.aggregate(matching.at_prices(text, filters), {"new": _NEW_VALUES})
+    counts = Counter(_counted(new, "new"))
+    if lowest:
+        again = searcher.aggregate(matching.at_prices(text, filters, lowest), {"again": _AGAIN_VALUES})
+        for key, n in _counted(again, "again").items():
+            cents, _, term = key.partition(documents.SEPARATOR)
+            if int(cents) < lowest:
+                counts[term] += n
+    return counts
+
+
+def _by_attribute(values: Mapping[str, int]) -> dict[str, dict[str, int]]:
+    """Counts of terms by attribute: that of most values first, and so are its terms."""
+    found: dict[str, dict[str, int]] = {}
+    for term, n in sorted(values.items(), key=_by_count):
+        found.setdefault(term.partition(documents.SEPARATOR)[0], {})[term] = n
+    return dict(sorted(found.items(), key=lambda one: (-sum(one[1].values()), one[0])))
+
+
+def listed(reader: Reader, values: Mapping[str, int]) -> list[CountedAttribute]:
+    """Counts of terms as they are shown."""
+    attributes = []
+    for key, counts in list(_by_attribute(values).items())[:MAX_ATTRIBUTES]:
+        spelled = [
+            (*reader.spelled(term).split(documents.SEPARATOR), n) for term, n in list(counts.items())[:MAX_VALUES]
+        ]
+        attributes.append(
+            CountedAttribute(
+                key, str(spelled[0][0]), [(str(value), int(n)) for _, value, n in spelled], len(counts) > MAX_VALUES
+            )
+        )
+    return attributes
 
 
 def prices_with_attributes(searcher: tantivy.Searcher, text: tantivy.Query, filters: Filters) -> dict[int, int]:
@@ -123,19 +249,29 @@ def count(reader: Reader, query: ProductQuery) -> Counts:
     counts = reader.counted.get(whole)
     if counts is None:
         groups: Groups = searcher.aggregate(matching.list_query(whole), _GROUPS_OF_LISTS)
-        brands = [name for name, _ in _brands(groups)]
+        brands = [name for name, _ in _most_frequent(_counted(groups, "brands").items())[:MAX_BRANDS]]
         total = int(groups["total"]["value"])
         counts = reader.counted[whole] = Counts(total, brands, _prices(groups), _ratings(groups))
     return counts if query == whole else replace(counts, total=number(searcher, matching.list_query(query)))
 
 
-def _brands(groups: Groups) -> list[tuple[str, int]]:
+def _counted(groups: Groups, name: str) -> dict[str, int]:
+    return {bucket["key"]: bucket["doc_count"] for bucket in groups[name]["buckets"]}
+
+
+def _brands(reader: Reader, counts: Iterable[tuple[str, int]]) -> tuple[list[tuple[str, int]], bool]:
+    """As they are spelled, and whether there are more."""
+    found = _most_frequent(counts)
+    return [(reader.spelled(term), n) for term, n in found[:MAX_BRANDS]], len(found) > MAX_BRANDS
+
+
+def _most_frequent(counts: Iterable[tuple[str, int]]) -> list[tuple[str, int]]:
     """Most frequent first, then by name."""
-    return _most_frequent((bucket["key"], bucket["doc_count"]) for bucket in groups["brands"]["buckets"])
+    return sorted(counts, key=_by_count)
 
 
-def _most_frequent(brands: Iterable[tuple[str, int]]) -> list[tuple[str, int]]:
-    return sorted(brands, key=lambda pair: (-pair[1], pair[0]))[:MAX_BRANDS]
+def _by_count(one: tuple[str, int]) -> tuple[int, str]:
+    return -one[1], one[0]
 
 
 def _prices(groups: Groups) -> dict[int, int]:
@@ -156,7 +292,7 @@ def _ratings(groups: Groups) -> list[int]:
 def all_brands(reader: Reader) -> list[tuple[str, int]]:
     """Counted once per commit of the index."""
     if not reader.brands:
-        groups = {"brands": {"terms": {"field": "brand", "size": MOST_BRANDS}}}
+        groups = {"brands": {"terms": {"field": "brand", "size": MOST_GROUPS}}}
         found: Groups = reader.searcher.aggregate(matching.list_query(ProductQuery()), groups)
         reader.brands.extend((bucket["key"], bucket["doc_count"]) for bucket in found["brands"]["buckets"])
     return reader.brands

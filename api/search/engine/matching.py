@@ -38,10 +38,41 @@ def with_filters(searcher: tantivy.Searcher, text: Query, filters: Filters) -> Q
     return _scored(text, [*_of_product(filters), *once(map(_hundredths, filters.prices), wanted)])
 
 
+def without(text: Query, unwanted: Sequence[Query]) -> Query:
+    """`text` without what one of these finds."""
+    if not unwanted:
+        return text
+    return Query.boolean_query([(Occur.Must, text), *((Occur.MustNot, one) for one in unwanted)])
+
+
 def at_every_price(searcher: tantivy.Searcher, text: Query, filters: Filters) -> Query:
     """As `with_filters`, but at every price of a product at which it has a variant with the attributes."""
     chosen = Wanted.of(searcher, filters.attributes).among("facts")
     return _scored(text, [*_of_product(filters), (Occur.Must, Query.const_score_query(chosen, 0.0))])
+
+
+def at_prices(text: Query, filters: Filters, cheaper_than: int | None = None) -> Query:
+    """As `with_filters` without attributes, but at every price of a product that is asked for; `cheaper_than`: of those
+    that have a price below so many cents too."""
+    clauses = [*_of_product(filters), *_all_within("price_cents", [_hundredths(span) for span in filters.prices])]
+    if cheaper_than is not None:
+        clauses += _all_within("lower_cents", [(0, cheaper_than - 1)])
+    return _scored(text, clauses)
+
+
+def lowest_asked(filters: Filters) -> int | None:
+    """In cents, where the prices that are asked for are one range; None where they are several."""
+    spans = sorted(map(_hundredths, filters.prices))
+    reached = spans[0][1]
+    for low, high in spans[1:]:
+        if low > reached + 1:
+            return None
+        reached = max(reached, high)
+    return spans[0][0]
+
+
+def _all_within(field: str, spans: Sequence[Cents]) -> list[tuple[Occur, Query]]:
+    return [(Occur.Must, Query.const_score_query(part, 0.0)) for part in _any_span(field, spans)]
 
 
 def again_in_range(searcher: tantivy.Searcher, query: Query, filters: Filters) -> Query:
@@ -53,7 +84,7 @@ def again_in_range(searcher: tantivy.Searcher, query: Query, filters: Filters) -
 
 def _of_product(filters: Filters) -> list[tuple[Occur, Query]]:
     parts = [
-        *_either("brand_key", [brand.casefold() for brand in filters.brands]),
+        *_either("brand_key", [documents.brand_term(brand) for brand in filters.brands]),
         *_either("categories", [documents.category_key(category) for category in filters.categories]),
         *_either("product_id", [str(product) for product in filters.products]),
         *_any_span("rating_hundredths", [_hundredths(span) for span in filters.ratings]),

@@ -19,6 +19,7 @@ T = TypeVar("T")
 THREAD_FROM = 50_000
 MAX_PRODUCTS = 20_000
 MAX_GROUPS = 500
+MOST_SPELLINGS = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,7 @@ class Reader:
     products: dict[tuple[int, int], "Product"] = field(default_factory=dict)
     attributes: list[str] = field(default_factory=list)
     brands: list[tuple[str, int]] = field(default_factory=list)
+    spellings: dict[str, str] = field(default_factory=dict)
     groups: dict[tuple[str | None, ...], Any] = field(default_factory=dict)  # Any: counts in several forms
 
     @property
@@ -53,6 +55,16 @@ class Reader:
             self.groups[key] = found
         return found
 
+    def spelled(self, term: str) -> str:
+        """How most products spell the brand or the attribute's value of a term."""
+        found = self.spellings.get(term)
+        if found is None:
+            start = term + documents.SEPARATOR
+            known = self.searcher.terms_with_prefix("spellings", start, limit=MOST_SPELLINGS)
+            best = min(known, key=lambda one: (-one[1], one[0]), default=(start + term, 0))[0]
+            found = self.spellings[term] = best[len(start) :]
+        return found
+
     def product(self, address: tantivy.DocAddress) -> "Product":
         place = (address.segment_ord, address.doc)
         product = self.products.get(place)
@@ -67,11 +79,13 @@ class Reader:
 class Product:
     """`card` is the JSON of a SearchResultItem for a reader of the shop's own language, `cards` of those for others by
     language, made when they are asked for. `titles` by language, its own first. The rest is what is counted, `prices`
-    as the buckets of all that it is offered at."""
+    as the buckets of all that it is offered at, brand and values as terms."""
 
     product_id: str
     card: str
     brand: str | None
+    category: str
+    values: list[str]
     prices: list[int]
     rating: float
     titles: dict[str, str]
@@ -83,7 +97,16 @@ class Product:
         shown = orjson.loads(card)
         titles = stored.get_first("titles")
         known = {own: shown["title"]} if titles is None else orjson.loads(str(titles))
-        return cls(shown["productId"], card, shown["brand"], stored.get_all("price_buckets"), shown["rating"], known)
+        return cls(
+            product_id=shown["productId"],
+            card=card,
+            brand=shown["brand"] and documents.brand_term(shown["brand"]),
+            category=str(stored.get_first("category")),
+            values=stored.get_all("values"),
+            prices=stored.get_all("price_buckets"),
+            rating=shown["rating"],
+            titles=known,
+        )
 
     def card_in(self, language: str | None) -> str:
         """The card for a reader of a language; None: of the shop's own."""

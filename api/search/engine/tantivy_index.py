@@ -15,27 +15,22 @@ from api.kernel import clock
 from api.kernel.languages import Languages
 from api.kernel.logs import get_logger
 from api.search import documents, weights
-from api.search.engine import facets, matching
+from api.search.engine import facets, matching, paging
 from api.search.engine.asking import Asking
+from api.search.engine.explaining import explained
 from api.search.engine.index import Found, SearchQuery
 from api.search.engine.reader import Reader
 from api.search.engine.store import IndexStore
 from api.search.engine.synonyms import Synonyms, SynonymTable
 from api.search.errors import IndexNotReady
 from api.search.suggestions.reader import Suggestions
+from api.search.text import read
 from api.search.texts import NOT_SEARCHED, SHOP, SURFACE, analyser, analyser_name, no_words, surface_words
 
 log = get_logger(__name__)
 
 LOOK_SECONDS = 0.2
 MAX_COUNTED = 10_000
-_ORDERS = {
-    "price_asc": ("price_cents", tantivy.Order.Asc),
-    "price_desc": ("price_cents", tantivy.Order.Desc),
-    "rating": ("rating_hundredths", tantivy.Order.Desc),
-    "newest": ("age", tantivy.Order.Desc),
-    "popularity": ("popularity", tantivy.Order.Desc),
-}
 
 
 class TantivyIndex:
@@ -101,6 +96,12 @@ class TantivyIndex:
         searcher = self._current().searcher
         return any(searcher.doc_freq("attribute_names", spelled) for spelled in documents.spellings(name))
 
+    def forms(self, text: str, language: str | None = None) -> frozenset[str]:
+        """See `SearchIndex`."""
+        stems = matching.tongue(self._store.languages, language).stems
+        forms = (form for word in read(text) for form in (*word.forms, word.shown))
+        return frozenset(stem for form in forms for stem in stems(form) if stem)
+
     async def complete(self, text: str, limit: int, language: str | None = None, *, forgive: bool = True) -> list[str]:
         """See `SearchIndex`."""
         return self._current().suggestions.complete(text, limit, language, forgive=forgive)
@@ -155,32 +156,33 @@ def register(index: tantivy.Index, languages: Languages) -> None:
 
 
 def _search(reader: Reader, query: SearchQuery, asking: Asking) -> Found:
+    searcher, held, most = reader.searcher, reader.searcher.num_docs, facets.COUNTED_HERE + 1
     # A blank text asks for everything.
     asked = asking.ask(query.text) if query.text.strip() else None
-    text = Query.all_query() if asked is None else asked.every()
-    wanted = matching.with_filters(reader.searcher, text, query.filters)
-    most = max(query.limit, facets.COUNTED_HERE)
-    top, full = _top(reader.searcher, wanted, query, most)
+    unwanted = [one.every() for one in map(asking.ask, query.without) if one.corrected is None]
+    text = matching.without(Query.all_query() if asked is None else asked.every(), unwanted)
+    wanted = matching.with_filters(searcher, text, query.filters)
+    page = paging.page(searcher, wanted, query, most)
     # With filters, nothing may be found although the text matches: then it is not read in another way.
-    if not full and asked is not None and len(asked.slots) > 1 and not matching.matches(reader.searcher, text):
+    if not page.total and asked is not None and len(asked.slots) > 1 and not matching.matches(searcher, text):
         asked = asking.without_what_is_nowhere(asked)
-        text = asked.every()
-        wanted = matching.with_filters(reader.searcher, text, query.filters)
-        top, full = _top(reader.searcher, wanted, query, most)
-    total = full
+        text = matching.without(asked.every(), unwanted)
+        wanted = matching.with_filters(searcher, text, query.filters)
+        page = paging.page(searcher, wanted, query, most)
+    full = page.total
     if asked is not None and len(asked.slots) > 1 and 0 < full < weights.FILL_BELOW and query.sort == "relevance":
-        text = asked.some(reader.searcher.num_docs)
-        wanted = matching.with_filters(reader.searcher, text, query.filters)
-        top, total = _top(reader.searcher, wanted, query, most)
-    hits, shown = [address for _, address in top], top[: query.limit]
-    few = total == len(hits) and not query.filters.narrow_a_group and not query.filters.attributes
+        text = matching.without(asked.some(held), unwanted)
+        wanted = matching.with_filters(searcher, text, query.filters)
+        page = paging.page(searcher, wanted, query, most)
+    hits, shown = [address for _, address in page.hits], page.hits[: query.limit]
+    few = page.total == len(hits) and not query.filters.narrow_a_group
     products = [reader.product(address) for address in (hits if few else hits[: query.limit])]
-    groups = facets.Facets.of(products) if few else facets.facets(reader, text, wanted, query)
+    groups = facets.Facets.of(reader, text, query, products) if few else facets.facets(reader, text, wanted, query)
     return Found(
         hits=[product.card_in(query.language) for product in products[: query.limit]],
         ids=[product.product_id for product in products[: query.limit]],
         scores=[score for score, _ in shown] if query.sort == "relevance" else [],
-        total=total,
+        total=page.total,
         exact=full > 0 and (asked is None or asked.as_typed),
         brands=groups.brands,
         price_ranges=list(groups.prices.items()),
@@ -188,17 +190,10 @@ def _search(reader: Reader, query: SearchQuery, asking: Asking) -> Found:
         corrected=None if asked is None else asked.corrected,
         full=full,
         relaxed=() if asked is None else asked.dropped,
+        last=page.last if page.more else None,
+        explained=explained(searcher, wanted, shown, reader.folder) if query.explain else (),
+        more_brands=groups.more_brands,
+        categories=groups.categories,
+        attributes=groups.attributes,
+        shown=groups.shown,
     )
-
-
-def _top(
-    searcher: tantivy.Searcher, wanted: Query, query: SearchQuery, limit: int
-) -> tuple[list[tuple[float, tantivy.DocAddress]], int]:
-    """The first `limit` documents from the page's offset on, each with its score or what it is ordered by, and how many
-    match."""
-    if query.sort == "relevance":
-        result = searcher.search(wanted, limit, offset=query.offset, weight_by_field="liked")
-    else:
-        by, order = _ORDERS[query.sort]
-        result = searcher.search(wanted, limit, offset=query.offset, order_by_field=by, order=order)
-    return result.hits, result.count  # type: ignore[attr-defined]  # missing in the wheel's stub

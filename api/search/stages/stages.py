@@ -1,7 +1,8 @@
 """A search with its stages: the engine's first results in the order that meaning and the shopper's own history give.
 
 A stage changes the order of the engine's first `weights.STAGED` results, never which results there are, how many, or
-their counts; those with every word stay first. Pages are cut from that one order, so none shows a product of another.
+their counts; those with every word stay first. Pages are cut from that one order, so none shows a product of another;
+a cursor continues the engine's order alone, so a page of stages gives none.
 Without its switch a stage is not asked, and when serving does not answer in time the order is the engine's.
 """
 
@@ -40,6 +41,7 @@ class Stages:
         Raises: IndexNotReady.
         """
         applies = query.sort == "relevance" and query.offset < weights.STAGED and query.text.strip()
+        applies = applies and query.after is None and not query.explain
         if not applies or not (self._semantic or self._personal):
             return await index.search(query), False
         found = await index.search(replace(query, offset=0, limit=max(weights.STAGED, query.offset + query.limit)))
@@ -49,7 +51,7 @@ class Stages:
             order[: len(first)] = first
         shown = order[query.offset : query.offset + query.limit]
         hits, ids = ([part[place] for place in shown] for part in (found.hits, found.ids))
-        return replace(found, hits=hits, ids=ids, scores=[found.scores[place] for place in shown]), own
+        return replace(found, hits=hits, ids=ids, scores=[found.scores[place] for place in shown], last=None), own
 
     async def _order(self, found: Found, query: SearchQuery, request: Request) -> tuple[list[int], bool]:
         """The places of the first results, best first; empty where nothing is known of them."""

@@ -1,13 +1,16 @@
 """Filters, corrections and tags as plain functions."""
 
+import unicodedata
 from decimal import Decimal
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from api.catalog.facets import PRICE_EDGES, price_range_label
 from api.kernel.etags import etag_of, expected_version, matches
 from api.search.errors import BadFilter
-from api.search.filters import Span, parse_filters
+from api.search.filters import Filters, Span, key_of, parse_filters, written
 
 
 def test_filters_are_read_whole() -> None:
@@ -21,6 +24,32 @@ def test_filters_are_read_whole() -> None:
     assert filters.ratings == [Span(Decimal(4), None)]
     assert filters.attributes == {"color": ["Red"]}
     assert (filters.prime, filters.in_stock) == (True, False)
+
+
+def test_a_double_quote_is_doubled_in_quotes_and_itself_outside() -> None:
+    filters = parse_filters('attr.size:"24"" wide", attr.size:24", attr.size:"""",brand:A"B')
+
+    assert filters.attributes == {"size": ['24" wide', '24"', '"']}
+    assert filters.brands == ['A"B']
+
+
+_VALUE = st.text(min_size=1).map(str.strip).filter(bool)
+
+
+@given(st.lists(_VALUE, min_size=1, max_size=5), _VALUE)
+def test_what_is_written_is_read(values: list[str], brand: str) -> None:
+    """Whatever characters it has."""
+    parts = [written("attr.size", value) for value in values] + [written("brand", brand)]
+
+    assert parse_filters(",".join(parts)) == Filters(attributes={"size": values}, brands=[brand])
+
+
+@given(st.text())
+def test_a_key_is_its_own_key_and_that_of_each_form(text: str) -> None:
+    key = key_of(text)
+
+    assert key_of(key) == key
+    assert {key_of(unicodedata.normalize(form, text)) for form in ("NFC", "NFD", "NFKC", "NFKD")} == {key}
 
 
 @pytest.mark.parametrize("text", [None, "", "brand:Dell,"])

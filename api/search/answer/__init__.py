@@ -1,0 +1,1 @@
+"""What a search answers around its results: counts with names, marks, help."""

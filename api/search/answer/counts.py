@@ -1,0 +1,77 @@
+"""The counts of a search as they are answered, made once for each language of equal counts."""
+
+from collections import Counter
+
+import orjson
+
+from api.catalog.facets import price_range_label
+from api.catalog.queries.categories import named
+from api.kernel.languages import Reader
+from api.search.answer.names import Known
+from api.search.engine.index import Found
+
+# Those of most products: a category has at least as many as each one below it.
+MAX_CATEGORIES = 50
+
+
+def facets_json(found: Found, known: Known, reader: Reader) -> bytes:
+    """The JSON of a Facets."""
+    written = found.shown.get((known, reader.language))
+    if written is None:
+        written = found.shown[known, reader.language] = orjson.dumps(
+            {
+                "brands": [{"name": name, "count": count} for name, count in found.brands],
+                "moreBrands": found.more_brands,
+                "categories": category_rows(found, known, reader),
+                "priceRanges": [
+                    {"range": price_range_label(bucket), "count": count} for bucket, count in found.price_ranges
+                ],
+                "ratings": [{"rating": step, "count": count} for step, count in found.ratings],
+                "attributes": _attributes(found, known, reader),
+            }
+        )
+    return written
+
+
+def category_rows(found: Found, known: Known, reader: Reader) -> list[dict[str, object]]:
+    """Each with the products of all below it, the most frequent first; a category before those below it."""
+    counts = Counter[str]()
+    for category, count in found.categories:
+        for one in known.above(category):
+            counts[one] += count
+    rows = sorted(((known.categories[one], n) for one, n in counts.items()), key=lambda one: (-one[1], one[0].path))
+    listed = []
+    for row, count in rows[:MAX_CATEGORIES]:
+        name, language = named(row.name, row.names, reader)
+        listed.append(
+            {
+                "categoryId": str(row.category_id),
+                "path": row.path,
+                "name": name,
+                "nameLanguage": language,
+                "level": row.level,
+                "count": count,
+            }
+        )
+    return listed
+
+
+def _attributes(found: Found, known: Known, reader: Reader) -> list[dict[str, object]]:
+    """Those that a category calls a facet first, and otherwise as they were counted."""
+    listed = []
+    for attribute in found.attributes:
+        definition = known.labels.get(attribute.key)
+        label, language = (
+            reader.text(definition.label, (definition.labels or {}).get(reader.language))
+            if definition is not None
+            else (attribute.name, None)
+        )
+        shown = {
+            "name": attribute.name,
+            "label": label,
+            "labelLanguage": language,
+            "values": [{"name": value, "count": count} for value, count in attribute.values],
+            "moreValues": attribute.more,
+        }
+        listed.append((definition is None or not definition.facet, shown))
+    return [shown for _, shown in sorted(listed, key=lambda one: one[0])]
