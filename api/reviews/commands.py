@@ -107,6 +107,7 @@ async def submit(ctx: Context, actor: Actor, product_id: UUID, body: ReviewIn, t
         seller_id = (await tx.fetch(placements_query([product_id])))[product_id].seller_id
         if seller_id == actor.user_id:
             raise OwnProductReview("Buyers review it; you may answer what they write.")
+        assert actor.user_id is not None
         mine = {"user_id": actor.user_id, "product_id": product_id}
         if (known := await tx.scalar(_EXISTING, mine)) is not None:
             raise AlreadyReviewed(known)
@@ -114,8 +115,9 @@ async def submit(ctx: Context, actor: Actor, product_id: UUID, body: ReviewIn, t
         order_id = await received_in(tx, actor, product_id)
         await require_welcome(tx, product_id, seller_id, verified=order_id is not None)
         case = Case(
-            **mine,
             review_id=review_id,
+            user_id=actor.user_id,
+            product_id=product_id,
             seller_id=seller_id,
             rating=body.rating,
             text=text,

@@ -87,15 +87,15 @@ def main(seeds: Annotated[int, typer.Option(min=1, help="Months that are judged.
             ours, limit = _mean(found[kind], of), _mean(found["baseline"], of)
             note = ", ".join(f"{k} {v:.2f}" for k, v in found[kind][0].by_kind.items()) if name == "recall" else ""
             record("moderation", f"{name}, {kind}", ours=ours, limit=limit, unit="share", note=note, months=seeds)
-    for name, ours, limit in (
+    for name, one, other in (
         ("kinds that it was fitted on", "learned", "rules"),
         ("a kind that it never saw, mean", "learned without it", "rules of one"),
     ):
         record(
             "moderation",
             f"average precision: learned against the rules, {name}",
-            ours=statistics.mean(ranked[ours]),
-            limit=statistics.mean(ranked[limit]),
+            ours=statistics.mean(ranked[one]),
+            limit=statistics.mean(ranked[other]),
             unit="share",
             note="the learned one does not ship",
             months=seeds,

@@ -2,9 +2,10 @@
 reports of shoppers."""
 
 from dataclasses import dataclass
+from functools import partial
 from uuid import UUID
 
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import Update, func, or_, select, update
 
 from api.kernel.context import Context
 from api.kernel.db import Tx
@@ -78,8 +79,12 @@ async def read_languages(ctx: Context) -> int:
             finding = Finding("toxic", 0.6, _WORDS)
             await suspect(ctx, one.review_id, "language", [finding], joined, version=one.version)
         read = update(ReviewSignal).where(ReviewSignal.review_id == one.review_id).values(toxicity=score)
-        await ctx.db.run(lambda tx, read=read: tx.execute(read))
+        await ctx.db.run(partial(_keep, read))
     return len(scores or [])
+
+
+async def _keep(read: Update, tx: Tx) -> None:
+    await tx.execute(read)
 
 
 async def gather_reports(ctx: Context) -> int:

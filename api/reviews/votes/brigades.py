@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from uuid import UUID
 
 from sqlalchemy import Uuid, bindparam, func, select, update
@@ -94,7 +95,10 @@ async def set_brigades_aside(ctx: Context) -> int:
     """Look at each review that got many votes lately; returns how many votes count no longer."""
     async with ctx.db.read() as tx:
         busy = [row[0] for row in await tx.all(BUSY)]
-    return sum([await ctx.db.run(lambda tx, review_id=review_id: _set_aside(tx, review_id)) for review_id in busy])
+    aside = 0
+    for review_id in busy:
+        aside += await ctx.db.run(partial(_set_aside, review_id=review_id))
+    return aside
 
 
 async def release(ctx: Context, actor: Actor, review_id: UUID) -> VotesReleased:
