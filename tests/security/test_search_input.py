@@ -61,7 +61,7 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> Reader:
     index = tantivy.Index(schema(SHOP.known), str(folder))
     tantivy_index.register(index, SHOP)
     writer = index.writer(50_000_000, 1)
-    words = ["lamp", "camera", "chair", "table", "shelf", "oak", "steel", "small", "large", "red"]
+    words = ["lamp", "camera", "chair", "table", "stool", "oak", "steel", "small", "large", "red"]
     for _ in range(PRODUCTS):
         variants = [
             {"price": price, "attributes": {"color": draw.choice(words)}} for price in draw.sample(("5", "25", "60"), 2)
