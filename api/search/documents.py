@@ -146,7 +146,8 @@ def fields_of(
     prices, attributes = sorted(facts), sorted(pairs)
     listed = {value_term(*pair): SEPARATOR.join(pair) for pair in attributes if len(pair[1]) <= LONGEST_COUNTED}
     brand = product.brand and brand_term(product.brand)
-    spellings = [SEPARATOR.join(pair) for pair in ((brand, product.brand), *listed.items()) if pair[0] and pair[1]]
+    spelled = [(brand, product.brand)] if brand and product.brand else []
+    spellings = [SEPARATOR.join(pair) for pair in (*spelled, *listed.items())]
     ranges = sorted({bucket for price in prices for bucket in buckets(price)})
     values = tuple(dict.fromkeys(value for _, value in attributes if value.casefold() not in _TRUTHS))
     popular = popularity(product, units_sold)

@@ -16,7 +16,7 @@ PROGRAMS: dict[str, set[str]] = {
     "api.operations.invariants": {"--cleanup-seconds", "--json", "--no-gateway"},
     "api.operations.load": {"catalogue", "marketplace", "online-retail"},
     "api.operations.rates": {"example", "load"},
-    "api.search.evaluation": {"--data", "--queries", "--samples", "--seed"},
+    "api.search.evaluation": {"--data", "--queries", "--samples", "--seed", "--semantic"},
     "features.follow": set(),
     "features.materialise": {"--full", "--json"},
     "orchestration.cli": {

@@ -48,7 +48,7 @@ COMMON_GOAL_MS = 20.0
 BUILD_GOAL = 12_000
 SHOP = 2_000
 LOOK_SECONDS = 0.01
-NO_COUNTS = Facets((), {}, [0 for _ in RATING_STEPS])
+NO_COUNTS = Facets((), False, (), {}, [0 for _ in RATING_STEPS], ())
 
 
 @program("python -m tests.benchmarks.search")

@@ -169,7 +169,7 @@ def _changed() -> Select[Any]:  # Any: the columns of an IndexedProduct
 
 
 _DESCRIPTIONS = select(Product.product_id, Product.description, Product.translations).where(
-    Product.product_id == any_(bindparam("products", type_=ARRAY(Uuid)))
+    Product.product_id == any_(bindparam("products", type_=ARRAY(Uuid))), LIVE
 )
 _NAMES = select(Category.path, Category.names).where(Category.names.is_not(None), Category.removed_at.is_(None))
 _NOW = select(func.now())

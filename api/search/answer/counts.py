@@ -40,7 +40,7 @@ def category_rows(found: Found, known: Known, reader: Reader) -> list[dict[str, 
         for one in known.above(category):
             counts[one] += count
     rows = sorted(((known.categories[one], n) for one, n in counts.items()), key=lambda one: (-one[1], one[0].path))
-    listed = []
+    listed: list[dict[str, object]] = []
     for row, count in rows[:MAX_CATEGORIES]:
         name, language = named(row.name, row.names, reader)
         listed.append(
@@ -58,7 +58,7 @@ def category_rows(found: Found, known: Known, reader: Reader) -> list[dict[str, 
 
 def _attributes(found: Found, known: Known, reader: Reader) -> list[dict[str, object]]:
     """Those that a category calls a facet first, and otherwise as they were counted."""
-    listed = []
+    listed: list[tuple[bool, dict[str, object]]] = []
     for attribute in found.attributes:
         definition = known.labels.get(attribute.key)
         label, language = (
@@ -66,7 +66,7 @@ def _attributes(found: Found, known: Known, reader: Reader) -> list[dict[str, ob
             if definition is not None
             else (attribute.name, None)
         )
-        shown = {
+        shown: dict[str, object] = {
             "name": attribute.name,
             "label": label,
             "labelLanguage": language,

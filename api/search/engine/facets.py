@@ -217,14 +217,11 @@ def listed(reader: Reader, values: Mapping[str, int]) -> list[CountedAttribute]:
     """Counts of terms as they are shown."""
     attributes = []
     for key, counts in list(_by_attribute(values).items())[:MAX_ATTRIBUTES]:
-        spelled = [
-            (*reader.spelled(term).split(documents.SEPARATOR), n) for term, n in list(counts.items())[:MAX_VALUES]
-        ]
-        attributes.append(
-            CountedAttribute(
-                key, str(spelled[0][0]), [(str(value), int(n)) for _, value, n in spelled], len(counts) > MAX_VALUES
-            )
-        )
+        most = list(counts.items())[:MAX_VALUES]
+        spelled = [(reader.spelled(term).split(documents.SEPARATOR), n) for term, n in most]
+        names = [words[0] for words, _ in spelled]
+        shown = [(words[1], n) for words, n in spelled]
+        attributes.append(CountedAttribute(key, names[0], shown, len(counts) > MAX_VALUES))
     return attributes
 
 

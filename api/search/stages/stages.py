@@ -40,8 +40,8 @@ class Stages:
 
         Raises: IndexNotReady.
         """
-        applies = query.sort == "relevance" and query.offset < weights.STAGED and query.text.strip()
-        applies = applies and query.after is None and not query.explain
+        reordered = query.offset < weights.STAGED and query.after is None
+        applies = reordered and query.sort == "relevance" and not query.explain and bool(query.text.strip())
         if not applies or not (self._semantic or self._personal):
             return await index.search(query), False
         found = await index.search(replace(query, offset=0, limit=max(weights.STAGED, query.offset + query.limit)))

@@ -87,7 +87,7 @@ async def test_negative_words_take_away(answers: Answers) -> None:
 
 async def test_marks_are_escaped_and_in_the_language_of_the_reader(answers: Answers) -> None:
     def marks(q: str, **params: str) -> list[dict[str, Any]]:
-        return [result["highlights"] for result in answers(q, highlight="true", **params)["results"]]
+        return [result["highlights"] for result in answers(q, None, highlight="true", **params)["results"]]
 
     assert marks("laptops stand")[0] == {
         "title": "<em>Laptop</em> <em>stand</em>",

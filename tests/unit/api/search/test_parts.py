@@ -2,6 +2,7 @@
 
 import unicodedata
 from decimal import Decimal
+from typing import Literal
 
 import pytest
 from hypothesis import given
@@ -49,7 +50,8 @@ def test_a_key_is_its_own_key_and_that_of_each_form(text: str) -> None:
     key = key_of(text)
 
     assert key_of(key) == key
-    assert {key_of(unicodedata.normalize(form, text)) for form in ("NFC", "NFD", "NFKC", "NFKD")} == {key}
+    forms: tuple[Literal["NFC", "NFD", "NFKC", "NFKD"], ...] = ("NFC", "NFD", "NFKC", "NFKD")
+    assert {key_of(unicodedata.normalize(form, text)) for form in forms} == {key}
 
 
 @pytest.mark.parametrize("text", [None, "", "brand:Dell,"])
