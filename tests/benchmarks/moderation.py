@@ -28,6 +28,7 @@ from serving.toxicity import scores
 from tests.benchmarks.results import record
 from tests.harness.review_world import KINDS, THRESHOLDS, Score, World, Written, baseline, facts_of, scored, suspected
 from warehouse.command import program
+from warehouse.logs import configure
 
 FITTED_ON = (101, 102)
 
@@ -62,6 +63,7 @@ def held_by_baseline(written: Sequence[Written], facts: Sequence[Facts]) -> list
 @program("python -m tests.benchmarks.moderation")
 def main(seeds: Annotated[int, typer.Option(min=1, help="Months that are judged.")] = 3) -> int:
     """How much of what is bad the moderation of reviews holds back, on generated months."""
+    configure("warning")
     fitted = [(world, facts_of(world)) for world in (read(World(seed, "train")) for seed in FITTED_ON)]
     learner, blind = _fitted(fitted, without=None), {kind: _fitted(fitted, without=kind) for kind in KINDS}
     found: dict[str, list[Score]] = {"baseline": [], "at once": [], "with the lake": []}

@@ -16,6 +16,7 @@ from api.search.evaluation.run import SEED, evaluate
 from tests.benchmarks.results import record
 from tests.benchmarks.support import judged_titles
 from warehouse.command import program
+from warehouse.logs import configure
 
 
 @program("python -m tests.benchmarks.relevance")
@@ -26,6 +27,7 @@ def main(
     only: Annotated[bool, typer.Option("--only-write", help="Measure nothing; needs --keep.")] = False,
 ) -> int:
     """Make the sets, measure and record."""
+    configure("warning")
     if not root.is_dir():
         sys.stderr.write(f"{root}: not there, nothing to measure\n")
         return 0

@@ -37,6 +37,7 @@ from tests.benchmarks.support.shop import BenchShop, throw_away_shop
 from tests.harness.api import Server
 from tests.harness.shop import Shop
 from warehouse.command import program
+from warehouse.logs import configure
 
 VOCABULARY = 60_000
 TITLE, DESCRIPTION = (4, 9), (15, 45)
@@ -58,6 +59,7 @@ def main(
     changes: Annotated[int, typer.Option(help="Changes that are waited for; 0 leaves them out.")] = 200,
 ) -> int:
     """Measure the text part, common words and the build, then changes."""
+    configure("warning")
     for size in filter(None, (products, large)):
         with TemporaryDirectory(prefix="souk-bench-search-") as home:
             corpus = build(made(size), Path(home), _say)

@@ -26,6 +26,7 @@ from api.search.texts import SHOP
 from tests.benchmarks.results import record
 from tests.benchmarks.search import made
 from warehouse.command import program
+from warehouse.logs import configure
 
 SMALL = 2_000
 ASKED = 1_000
@@ -36,6 +37,7 @@ GOAL_MS = 10.0
 @program("python -m tests.benchmarks.suggestions")
 def main(products: Annotated[int, typer.Option(help="Products of the larger index.")] = 50_000) -> int:
     """Measure writer and readers."""
+    configure("warning")
     for size in dict.fromkeys((SMALL, products)):
         with TemporaryDirectory(prefix="souk-bench-suggestions-") as home:
             _measure([indexed(product) for product in made(size)], Path(home), f".{size // 1000}k")

@@ -103,8 +103,8 @@ def test_an_unknown_benchmark_is_refused_and_stdout_stays_empty(souk: SoukHarnes
     done = souk.run("bench", "nothing-of-this-name")
     assert (done.returncode, done.stdout) == (1, "")
     assert (
-        "there are: bulk, capacity, cdc, checkout, dbt, fresh, idle, ladder, latency, load, mixed, reads,"
-        " recommenders, spark" in done.stderr
+        "there are: bulk, capacity, cdc, checkout, dbt, fresh, idle, ladder, latency, load, mixed, moderation, reads,"
+        " recommenders, relevance, reviews, search, spark, suggestions" in done.stderr
     )
 
 

@@ -84,11 +84,17 @@ def test_every_kind_can_be_written() -> None:
         *("backorder-ready", "backorder-late", "digital-ready", "return-label"),
         *("product-approved", "product-rejected", "product-removed", "product-kept"),
         *("report-received", "report-decided", "objection-decided", "review-request"),
+        *("review-published", "review-queued", "review-rejected"),
     }
     asked = {"title": "<Cup>", "link": "https://souk.example/p", "unsubscribe": "https://souk.example/u"}
     request = read(letter(kind="review-request", data=asked))
     assert "&lt;Cup&gt;" in body(request, "html")
     assert {"    https://souk.example/p", "    the-code"} <= set(body(request, "plain").splitlines())
+    for kind in ("published", "queued", "rejected"):
+        told = read(letter(kind=f"review-{kind}", data={"title": "<Cup>", "reason": "Too <big>.", "appeal": True}))
+        assert "Too <big>." in body(told, "plain")
+        assert "Too &lt;big&gt;." in body(told, "html")
+        assert "&lt;Cup&gt;" in body(told, "html")
     product = {"title": "<Cup>", "reason": None}
     for kind in ("approved", "rejected", "removed", "kept"):
         told = read(letter(kind=f"product-{kind}", data={**product, "reason": "Too <big>."}))
