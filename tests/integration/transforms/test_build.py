@@ -314,7 +314,7 @@ def test_the_graph_keeps_its_layers_contracts_and_descriptions(built_marts: Buil
         if not facts["description"]
     ] == []
     exposures = {exposure["name"] for exposure in manifest["exposures"].values()}
-    assert exposures == {"seller_dashboard", "search", "training", "operations", "analysts"}
+    assert exposures == {"seller_dashboard", "search", "search_vectors", "training", "operations", "analysts"}
 
 
 def test_the_help_of_souk_sql_names_every_mart() -> None:
