@@ -2,13 +2,13 @@
 
 import base64
 import binascii
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, TypeVar
 from uuid import UUID
 
+import orjson
 from fastapi import Depends, Query
 
 from api.kernel.errors import FieldError, ValidationFailed
@@ -62,7 +62,7 @@ Page = Annotated[PageParams, Depends(page_params)]
 
 def encode_cursor(keys: Keys, listing: str, position: Sequence[object]) -> str:
     """Sign the last row's sort values; `listing` names the sort so that a cursor cannot be used with another."""
-    data = json.dumps([listing, *map(str, position)], separators=(",", ":")).encode()
+    data = orjson.dumps([listing, *map(str, position)])
     return base64.urlsafe_b64encode(keys.sign("cursor", data) + data).decode().rstrip("=")
 
 
@@ -72,7 +72,7 @@ def decode_cursor(keys: Keys, listing: str, cursor: str) -> list[str]:
         raw = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
         signature, data = raw[:16], raw[16:]
         if keys.verify("cursor", data, signature):
-            name, *position = json.loads(data)
+            name, *position = orjson.loads(data)
             if name == listing:
                 return [str(value) for value in position]
     except (binascii.Error, ValueError):

@@ -93,9 +93,9 @@ async def search(ctx: Ctx, request: Request, asked: Annotated[SearchParams, Quer
     await synonyms_of(request).look()
     found, own = await stages_of(request).search(index, query, request)
     hits = await with_marks(ctx, index, query, found, reader) if asked.highlight else found.hits
-    # What finds something as it was typed has no typing error.
-    typed = found.corrected or query.text
-    suggestions = await index.complete(typed, SUGGESTIONS + 1, language, forgive=not found.exact)
+    # What finds something as it was typed has no typing error, and its titles are the results.
+    typed, missed = found.corrected or query.text, not found.exact
+    suggestions = await index.complete(typed, SUGGESTIONS + 1, language, forgive=missed, titles=missed)
     known = await (await names_of(request)).now(dict(found.categories))
     rest = {
         "suggestions": [phrase for phrase in suggestions if phrase.casefold() != query.text.casefold().strip()][

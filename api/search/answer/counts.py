@@ -5,7 +5,6 @@ from collections import Counter
 import orjson
 
 from api.catalog.facets import price_range_label
-from api.catalog.queries.categories import named
 from api.kernel.languages import Reader
 from api.search.answer.names import Known
 from api.search.engine.index import Found
@@ -39,21 +38,8 @@ def category_rows(found: Found, known: Known, reader: Reader) -> list[dict[str, 
     for category, count in found.categories:
         for one in known.above(category):
             counts[one] += count
-    rows = sorted(((known.categories[one], n) for one, n in counts.items()), key=lambda one: (-one[1], one[0].path))
-    listed: list[dict[str, object]] = []
-    for row, count in rows[:MAX_CATEGORIES]:
-        name, language = named(row.name, row.names, reader)
-        listed.append(
-            {
-                "categoryId": str(row.category_id),
-                "path": row.path,
-                "name": name,
-                "nameLanguage": language,
-                "level": row.level,
-                "count": count,
-            }
-        )
-    return listed
+    rows = sorted(counts.items(), key=lambda one: (-one[1], known.categories[one[0]].path))
+    return [{**known.row(category, reader), "count": count} for category, count in rows[:MAX_CATEGORIES]]
 
 
 def _attributes(found: Found, known: Known, reader: Reader) -> list[dict[str, object]]:

@@ -3,15 +3,16 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import cast
 
 from fastapi import Request
 
 from api.catalog.attributes.queries import Labelled, all_labels
-from api.catalog.queries.categories import CategoryRow, all_categories
+from api.catalog.queries.categories import CategoryRow, all_categories, named
 from api.kernel import clock
 from api.kernel.context import Context
+from api.kernel.languages import Reader
 from api.kernel.logs import get_logger
 from api.search.filters import key_of
 
@@ -28,15 +29,34 @@ class Known:
 
     categories: Mapping[str, CategoryRow]
     labels: Mapping[str, Labelled]
+    _above: dict[str, list[str]] = field(default_factory=dict)
+    _rows: dict[tuple[str, str], Mapping[str, object]] = field(default_factory=dict)
 
     def above(self, category_id: str) -> list[str]:
         """The ids of a category and of those above it; none for one that is not known."""
-        ids = []
-        row = self.categories.get(category_id)
-        while row is not None:
-            ids.append(str(row.category_id))
-            row = self.categories.get(str(row.parent_category_id))
+        ids = self._above.get(category_id)
+        if ids is None:
+            ids = self._above[category_id] = []
+            row = self.categories.get(category_id)
+            while row is not None:
+                ids.append(str(row.category_id))
+                row = self.categories.get(str(row.parent_category_id))
         return ids
+
+    def row(self, category_id: str, reader: Reader) -> Mapping[str, object]:
+        """A known category as it is answered to a reader."""
+        shown = self._rows.get((category_id, reader.language))
+        if shown is None:
+            row = self.categories[category_id]
+            name, language = named(row.name, row.names, reader)
+            shown = self._rows[category_id, reader.language] = {
+                "categoryId": category_id,
+                "path": row.path,
+                "name": name,
+                "nameLanguage": language,
+                "level": row.level,
+            }
+        return shown
 
 
 class Names:

@@ -225,7 +225,8 @@ class Asking:
         for left, right in pairwise(words[max(place - 1, 0) : place + 2]):
             if len(left.shown) + len(right.shown) <= LONGEST:
                 meant = self._one(left.shown + right.shown)
-                yield replace(meant, query=Query.boost_query(meant.query, weights.JOINED))
+                if meant.frequency:
+                    yield replace(meant, query=Query.boost_query(meant.query, weights.JOINED))
 
     def _synonyms(self, word: Word) -> Iterator[_Meant]:
         for other in self.synonyms.of(word.shown, self.language):

@@ -106,6 +106,8 @@ class SearchIndex(ListCounter, KnownAttributes, Protocol):
     async def search(self, query: SearchQuery) -> Found:
         """Raises: IndexNotReady (503) before the first build."""
 
-    async def complete(self, text: str, limit: int, language: str | None = None, *, forgive: bool = True) -> list[str]:
+    async def complete(
+        self, text: str, limit: int, language: str | None = None, *, forgive: bool = True, titles: bool = True
+    ) -> list[str]:
         """What a reader of a language may mean by `text`, beginnings of words in any order: frequent queries, then
-        phrases in lower case, then titles; with `forgive`, one typing error in each word when there are none."""
+        phrases in lower case, then `titles`; with `forgive`, one typing error in each word when there are none."""

@@ -36,11 +36,12 @@ class Page:
     more: bool
 
 
-def page(searcher: tantivy.Searcher, wanted: Query, query: SearchQuery, least: int) -> Page:
-    """The page of a query, with at least so many hits where there are as many."""
+def page(searcher: tantivy.Searcher, wanted: Query, query: SearchQuery, least: int, enough: int = 0) -> Page:
+    """The page of a query, with at least so many hits where there are as many; only how many where by relevance fewer
+    than `enough` are found."""
     most = max(query.limit + 1, least)
     if query.sort == "relevance" and query.text.strip():
-        return _by_score(searcher, wanted, query, most)
+        return _by_score(searcher, wanted, query, most, enough)
     # Nothing is said of blank text but how popular a product is.
     return _by_field(searcher, wanted, query, most, "popularity" if query.sort == "relevance" else query.sort)
 
@@ -85,7 +86,7 @@ def _settled(searcher: tantivy.Searcher, rest: Query, query: SearchQuery, sort: 
     return settled[:limit]
 
 
-def _by_score(searcher: tantivy.Searcher, wanted: Query, query: SearchQuery, most: int) -> Page:
+def _by_score(searcher: tantivy.Searcher, wanted: Query, query: SearchQuery, most: int, enough: int) -> Page:
     """Scores cannot be asked for, so all before the page are passed; those of one score are all read."""
     after, limit = query.after, query.limit
     passed = query.offset if after is None else after.passed
@@ -93,16 +94,27 @@ def _by_score(searcher: tantivy.Searcher, wanted: Query, query: SearchQuery, mos
     while True:
         result = searcher.search(wanted, depth, weight_by_field="liked")
         hits, total = result.hits, _count(result)
-        ranked = _ranked(searcher, hits, sign=-1, always=after is not None)
+        if total < enough:
+            return Page((), total, None, more=False)
+        # What follows the page is only counted, in any order.
+        whole = _whole(hits, passed + limit) if after is None else len(hits)
+        ranked = _ranked(searcher, hits[:whole], sign=-1, always=after is not None)
         begin = passed if after is None else _begin(ranked, after)
         # Whether what follows the page, and all of the score that it ends in, are among what was read.
         if len(hits) >= total or (begin + limit < len(hits) and ranked[begin + limit - 1][0][0] != hits[-1][0]):
             break
         depth *= 2
-    found = [hit for hit, _ in ranked[begin : begin + most]]
+    found = [*(hit for hit, _ in ranked[begin:]), *hits[whole:]][:most]
     shown = found[:limit]
     last = _end(searcher, shown[-1], begin + len(shown)) if shown else None
     return Page(found, total, last, more=bool(shown) and begin + len(shown) < total)
+
+
+def _whole(hits: Sequence[Hit], end: int) -> int:
+    """Where the score ends that the last before `end` has."""
+    while 0 < end < len(hits) and hits[end][0] == hits[end - 1][0]:
+        end += 1
+    return min(end, len(hits))
 
 
 def _begin(ranked: Sequence[tuple[Hit, int]], after: After) -> int:

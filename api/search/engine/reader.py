@@ -1,5 +1,6 @@
 """One open generation of the index as of one commit, with what was read of it."""
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,6 +39,7 @@ class Reader:
     attributes: list[str] = field(default_factory=list)
     brands: list[tuple[str, int]] = field(default_factory=list)
     spellings: dict[str, str] = field(default_factory=dict)
+    values: dict[str, tuple[str, str]] = field(default_factory=dict)
     groups: dict[tuple[str | None, ...], Any] = field(default_factory=dict)  # Any: counts in several forms
 
     @property
@@ -63,6 +65,14 @@ class Reader:
             known = self.searcher.terms_with_prefix("spellings", start, limit=MOST_SPELLINGS)
             best = min(known, key=lambda one: (-one[1], one[0]), default=(start + term, 0))[0]
             found = self.spellings[term] = best[len(start) :]
+        return found
+
+    def valued(self, term: str) -> tuple[str, str]:
+        """How most products spell the attribute and the value of a term."""
+        found = self.values.get(term)
+        if found is None:
+            name, value = self.spelled(term).split(documents.SEPARATOR)
+            found = self.values[term] = name, value
         return found
 
     def product(self, address: tantivy.DocAddress) -> "Product":
@@ -101,8 +111,9 @@ class Product:
             product_id=shown["productId"],
             card=card,
             brand=shown["brand"] and documents.brand_term(shown["brand"]),
-            category=str(stored.get_first("category")),
-            values=stored.get_all("values"),
+            # The same strings for every product: equal ones are counted by comparing where they are.
+            category=sys.intern(str(stored.get_first("category"))),
+            values=list(map(sys.intern, stored.get_all("values"))),
             prices=stored.get_all("price_buckets"),
             rating=shown["rating"],
             titles=known,

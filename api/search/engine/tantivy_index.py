@@ -16,7 +16,7 @@ from api.kernel.languages import Languages
 from api.kernel.logs import get_logger
 from api.search import documents, weights
 from api.search.engine import facets, matching, paging
-from api.search.engine.asking import Asking
+from api.search.engine.asking import Asked, Asking
 from api.search.engine.explaining import explained
 from api.search.engine.index import Found, SearchQuery
 from api.search.engine.reader import Reader
@@ -102,9 +102,11 @@ class TantivyIndex:
         forms = (form for word in read(text) for form in (*word.forms, word.shown))
         return frozenset(stem for form in forms for stem in stems(form) if stem)
 
-    async def complete(self, text: str, limit: int, language: str | None = None, *, forgive: bool = True) -> list[str]:
+    async def complete(
+        self, text: str, limit: int, language: str | None = None, *, forgive: bool = True, titles: bool = True
+    ) -> list[str]:
         """See `SearchIndex`."""
-        return self._current().suggestions.complete(text, limit, language, forgive=forgive)
+        return self._current().suggestions.complete(text, limit, language, forgive=forgive, titles=titles)
 
     def _current(self, *, newest: bool = False) -> Reader:
         reader = self._reader
@@ -162,15 +164,17 @@ def _search(reader: Reader, query: SearchQuery, asking: Asking) -> Found:
     unwanted = [one.every() for one in map(asking.ask, query.without) if one.corrected is None]
     text = matching.without(Query.all_query() if asked is None else asked.every(), unwanted)
     wanted = matching.with_filters(searcher, text, query.filters)
-    page = paging.page(searcher, wanted, query, most)
+    enough = _fills(asked, query)
+    page = paging.page(searcher, wanted, query, most, enough)
     # With filters, nothing may be found although the text matches: then it is not read in another way.
     if not page.total and asked is not None and len(asked.slots) > 1 and not matching.matches(searcher, text):
         asked = asking.without_what_is_nowhere(asked)
         text = matching.without(asked.every(), unwanted)
         wanted = matching.with_filters(searcher, text, query.filters)
-        page = paging.page(searcher, wanted, query, most)
+        enough = _fills(asked, query)
+        page = paging.page(searcher, wanted, query, most, enough)
     full = page.total
-    if asked is not None and len(asked.slots) > 1 and 0 < full < weights.FILL_BELOW and query.sort == "relevance":
+    if asked is not None and 0 < full < enough:
         text = matching.without(asked.some(held), unwanted)
         wanted = matching.with_filters(searcher, text, query.filters)
         page = paging.page(searcher, wanted, query, most)
@@ -197,3 +201,8 @@ def _search(reader: Reader, query: SearchQuery, asking: Asking) -> Found:
         attributes=groups.attributes,
         shown=groups.shown,
     )
+
+
+def _fills(asked: Asked | None, query: SearchQuery) -> int:
+    """Where fewer products have all words, those with some of them are found too."""
+    return weights.FILL_BELOW if asked is not None and len(asked.slots) > 1 and query.sort == "relevance" else 0

@@ -4,7 +4,6 @@ import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
@@ -35,8 +34,8 @@ MIN_PART = 3
 # A part of a compound of which the rest is no word of the catalog.
 MIN_ALONE = 4
 Frequency = Callable[[str], int]
-# Phrases, and titles, with a word that begins so.
-_Begun = tuple[Query, Query]
+# A typed beginning of a word, and how many typing errors it may have.
+_Begun = tuple[str, int]
 
 
 class Suggestions:
@@ -47,17 +46,19 @@ class Suggestions:
         self._generation, self._languages = generation, languages
         self._committed = self._commit()
         self._searcher = tantivy.Index.open(str(generation / FOLDER)).searcher()
-        self._kept: dict[tuple[str, int, str | None, bool], list[str]] = {}
+        self._kept: dict[tuple[str, int, str | None, bool, bool], list[str]] = {}
 
     def newest(self) -> "Suggestions":
         """Of the last commit; the same while there is no later one. Raises: OSError when the generation is gone."""
         return self if self._commit() == self._committed else Suggestions(self._generation, self._languages)
 
-    def complete(self, text: str, limit: int, language: str | None = None, *, forgive: bool = True) -> list[str]:
+    def complete(
+        self, text: str, limit: int, language: str | None = None, *, forgive: bool = True, titles: bool = True
+    ) -> list[str]:
         """At most `limit` texts with a word that begins with each word of `text`, in any order: frequent queries, then
-        phrases, then titles. With `forgive`, those after a typing error in each word that begins none, when there are
+        phrases, then `titles`. With `forgive`, those after a typing error in each word that begins none, when there are
         none."""
-        asked = (text[:MAX_TEXT], limit, language, forgive)
+        asked = (text[:MAX_TEXT], limit, language, forgive, titles)
         found = self._kept.get(asked)
         if found is None:
             found = self._complete(*asked)
@@ -104,29 +105,30 @@ class Suggestions:
     def _commit(self) -> int:
         return (self._generation / FOLDER / "meta.json").stat().st_mtime_ns
 
-    def _complete(self, text: str, limit: int, language: str | None, forgive: bool) -> list[str]:
+    def _complete(self, text: str, limit: int, language: str | None, forgive: bool, titles: bool) -> list[str]:
         words = words_of(text)
         if not words:
             return []
         readers = [_term("readers", language or self._languages[0])] if len(self._languages) > 1 else []
-        found = self._matching([_begun(word) for word in words], readers, words, limit)
+        found = self._matching([(word, 0) for word in words], readers, limit, titles)
         if not found and forgive and sum(map(len, words)) >= MIN_FORGIVEN:
-            found = self._matching([self._forgiven(word) for word in words], readers, words, limit)
+            found = self._matching([self._forgiven(word) for word in words], readers, limit, titles)
         return found
 
-    def _matching(
-        self, asked: Sequence[_Begun], readers: Sequence[Query], words: Sequence[str], limit: int
-    ) -> list[str]:
-        typed = " ".join(words)
+    def _matching(self, asked: Sequence[_Begun], readers: Sequence[Query], limit: int, titles: bool) -> list[str]:
+        found = _arranged(" ".join(word for word, _ in asked), self._first(map(_phrases, asked), readers, 3 * limit))
         best: dict[str, str] = {}
-        arrangements: tuple[Callable[[Iterable[_Found]], Iterable[_Found]], ...] = (partial(_arranged, typed), iter)
-        for parts, arrange in zip(zip(*asked, strict=True), arrangements, strict=True):
-            if len(best) < limit:
-                query = Query.boolean_query([(Occur.Must, part) for part in (*parts, *readers)])
-                hits = self._searcher.search(query, 3 * limit, count=False, order_by_field="weight").hits
-                for found in arrange(_Found.of(int(weight), self._text(address)) for weight, address in hits):
-                    best.setdefault(found.folded.removesuffix("s"), found.text)
+        for phrase in found:
+            best.setdefault(phrase.folded.removesuffix("s"), phrase.text)
+        if titles and len(best) < limit:
+            for title in self._first(map(_titles, asked), readers, 3 * limit):
+                best.setdefault(title.folded.removesuffix("s"), title.text)
         return list(best.values())[:limit]
+
+    def _first(self, begun: Iterable[Query], readers: Sequence[Query], most: int) -> list["_Found"]:
+        query = Query.boolean_query([(Occur.Must, part) for part in (*begun, *readers)])
+        hits = self._searcher.search(query, most, count=False, order_by_field="weight").hits
+        return [_Found.of(int(weight), self._text(address)) for weight, address in hits]
 
     def _text(self, address: tantivy.DocAddress) -> str:
         return str(self._searcher.doc(address).get_first("text"))
@@ -134,8 +136,8 @@ class Suggestions:
     def _forgiven(self, word: str) -> _Begun:
         """The word as it was typed when any begins so, or else after one typing error."""
         if len(word) < MIN_CORRECTED or not is_word(word) or self._begins_any(word):
-            return _begun(word)
-        return _begun(word, 1)
+            return word, 0
+        return word, 1
 
     def _begins_any(self, word: str) -> bool:
         return bool(
@@ -153,10 +155,17 @@ class Suggestions:
         return self._words(Query.regex_query(schema(), "drow", f"{re.escape(part[::-1])}.+"), MAX_COMPOUNDS)
 
 
-def _begun(word: str, errors: int = 0) -> _Begun:
+def _phrases(begun: _Begun) -> Query:
+    """Phrases with a word that begins so."""
+    word, errors = begun
     term = start(word)
-    phrases = Query.fuzzy_term_query(schema(), "starts", term, distance=errors) if errors else _term("starts", term)
-    return phrases, Query.fuzzy_term_query(schema(), "words", word, distance=errors, prefix=True)
+    return Query.fuzzy_term_query(schema(), "starts", term, distance=errors) if errors else _term("starts", term)
+
+
+def _titles(begun: _Begun) -> Query:
+    """Titles with a word that begins so."""
+    word, errors = begun
+    return Query.fuzzy_term_query(schema(), "words", word, distance=errors, prefix=True)
 
 
 def _term(name: str, value: str) -> Query:
