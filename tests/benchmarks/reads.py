@@ -185,7 +185,8 @@ def middle_body(target: Target, requests: list[Request]) -> bytes:
 
 
 def bare_search_ms(bench: Bench, shop: BenchShop) -> float:
-    """Processor milliseconds of one Tantivy query with its twenty documents and the same three facets."""
+    """Processor milliseconds of one Tantivy query with its twenty documents and the facets of an answer: brands,
+    categories, prices, ratings, values of attributes."""
     from api.catalog.facets import PRICE_RANGES, RATING_STEPS
     from api.search.engine.matching import once
     from api.search.engine.store import IndexStore
@@ -199,6 +200,8 @@ def bare_search_ms(bench: Bench, shop: BenchShop) -> float:
     steps = [step * 100 for step in sorted(RATING_STEPS)]
     facets: dict[str, object] = {
         "brands": {"terms": {"field": "brand", "size": 50}},
+        "categories": {"terms": {"field": "category", "size": 50}},
+        "values": {"terms": {"field": "values", "size": 1_000}},
         "prices": {"terms": {"field": "price_buckets", "size": len(PRICE_RANGES)}},
         "ratings": {"range": {"field": "rating_hundredths", "ranges": _ranges(steps)}},
     }
