@@ -14,6 +14,8 @@ from api.analytics.marts import (
     MartReader,
     ProductPair,
     ProductSales,
+    RatedProduct,
+    Ratings,
     Restatement,
     SalesDay,
     Watermark,
@@ -34,6 +36,7 @@ PERIODS = (7, 30, 90, 365)
 TOP_PRODUCTS = 10
 LIST_ROWS = 12
 PAIRS = 8
+LOWEST_RATED = 5
 # Without marts the page shows only live numbers, for this many days back.
 LIVE_ONLY_DAYS = 30
 
@@ -93,6 +96,16 @@ class AllCurrencies:
 
 
 @dataclass(frozen=True, slots=True)
+class Rated:
+    """What is said of the store's products: ever, in the period, and in the one before."""
+
+    ever: Ratings
+    now: Ratings
+    before: Ratings
+    lowest: list[RatedProduct]
+
+
+@dataclass(frozen=True, slots=True)
 class Dashboard:
     """Everything the template needs; `days` has one entry per calendar day of the period.
 
@@ -114,6 +127,7 @@ class Dashboard:
     days: list[SalesDay]
     restated: list[Restatement]
     deliveries: Deliveries
+    rated: Rated
     products: list[ProductSales]
     pairs: list[ProductPair]
     stock: list[StockLine]
@@ -165,6 +179,12 @@ async def dashboard_of(
         days=days,
         restated=await marts.restatements(actor, currency, first, last),
         deliveries=await marts.deliveries(actor, first, last),
+        rated=Rated(
+            ever=await marts.ratings(actor),
+            now=await marts.ratings(actor, first, last),
+            before=await marts.ratings(actor, first - timedelta(days=period), first - timedelta(days=1)),
+            lowest=await marts.lowest_rated(actor, LOWEST_RATED),
+        ),
         products=await _top_products(ctx, marts, actor, currency, (first, last, live_from)),
         pairs=await marts.bought_together(actor, PAIRS),
         stock=_with_cover(scarce, await marts.units_in_30_days(actor)),

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import date, datetime
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 
 from api.analytics import statements
 from api.kernel.actor import Actor
@@ -52,6 +52,35 @@ class Deliveries:
     def on_time_rate(self) -> Decimal | None:
         """Of a hundred delivered; None when none has arrived."""
         return (Decimal(100 * self.on_time) / self.delivered).quantize(Decimal("0.1")) if self.delivered else None
+
+
+def average_stars(stars: int, reviews: int) -> Decimal | None:
+    """To the hundredth, as a product's page says it; None without reviews."""
+    return (Decimal(stars) / reviews).quantize(Decimal("0.01"), ROUND_HALF_UP) if reviews else None
+
+
+@dataclass(frozen=True, slots=True)
+class Ratings:
+    """Published reviews of a store's products: how many have so many stars, one star first, and how many of all are of
+    buyers to whom the product was delivered."""
+
+    counts: tuple[int, int, int, int, int] = (0, 0, 0, 0, 0)
+    verified: int = 0
+
+    @property
+    def reviews(self) -> int:
+        return sum(self.counts)
+
+    @property
+    def average(self) -> Decimal | None:
+        return average_stars(sum(stars * count for stars, count in enumerate(self.counts, 1)), self.reviews)
+
+
+@dataclass(frozen=True, slots=True)
+class RatedProduct:
+    title: str
+    average: Decimal | None
+    reviews: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +159,18 @@ class MartReader(PublishedMarts):
         """What became of the promises for the days of the period."""
         rows = await self.rows_if_there(statements.DELIVERIES, (str(actor.user_id), first, last))
         return Deliveries(*rows[0]) if rows else Deliveries()
+
+    async def ratings(self, actor: Actor, first: date = date.min, last: date = date.max) -> Ratings:
+        """Of reviews that were written on these days, of all without them."""
+        for *counts, verified in await self.rows_if_there(statements.RATINGS, (str(actor.user_id), first, last)):
+            one, two, three, four, five = counts
+            return Ratings((one, two, three, four, five), verified)
+        return Ratings()
+
+    async def lowest_rated(self, actor: Actor, limit: int) -> list[RatedProduct]:
+        """The seller's products with the lowest averages, those with more reviews first within equal ones."""
+        rows = await self.rows_if_there(statements.RATED_PRODUCTS, (str(actor.user_id), limit))
+        return [RatedProduct(title, average_stars(stars, reviews), reviews) for title, stars, reviews in rows]
 
     async def products(self, actor: Actor, currency: str, first: date, last: date) -> list[ProductSales]:
         """The best-selling products of the period by revenue in `currency`, at most 500."""

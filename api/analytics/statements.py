@@ -26,6 +26,18 @@ DELIVERIES = """
     SELECT coalesce(sum(parcels), 0)::BIGINT, coalesce(sum(delivered), 0)::BIGINT, coalesce(sum(on_time), 0)::BIGINT
     FROM mart_seller__delivery_day WHERE seller_id = ? AND promised_on BETWEEN ? AND ?
 """
+RATINGS = """
+    SELECT sum(reviews_1)::BIGINT, sum(reviews_2)::BIGINT, sum(reviews_3)::BIGINT, sum(reviews_4)::BIGINT,
+           sum(reviews_5)::BIGINT, sum(verified)::BIGINT
+    FROM fct_product_ratings WHERE seller_id = ? AND reviewed_on BETWEEN ? AND ? HAVING count(*) > 0
+"""
+RATED_PRODUCTS = """
+    SELECT p.title, sum(r.stars)::BIGINT, sum(r.reviews)::BIGINT
+    FROM fct_product_ratings r JOIN dim_product p USING (product_id)
+    WHERE r.seller_id = ? AND p.status <> 'deleted'
+    GROUP BY p.product_id, p.title
+    ORDER BY sum(r.stars) / sum(r.reviews), sum(r.reviews) DESC, p.title LIMIT ?
+"""
 COVER = "SELECT variant_id, units_30d FROM mart_seller__stock WHERE seller_id = ? AND units_30d > 0"
 # When both products are the seller's, the mart has both directions of the pair; the
 # one with the higher confidence is shown.

@@ -186,6 +186,15 @@ class RandomChanges:
             rows = self.shop.rows["reviews_by_user"]
             self.shop.rows["reviews_by_user"] = [row for row in rows if row["review_id"] != gone]
 
+    def judge_review(self) -> None:
+        """Its author edits a review, an administrator decides about it, or its product arrives."""
+        self._any("reviews_by_user").update(
+            rating=self.rng.randint(1, 5),
+            status=self.rng.choice(["published", "published", "queued", "rejected"]),
+            verified_purchase=self.rng.random() < 0.5,
+            updated_at=self.now,
+        )
+
     def look(self) -> None:
         self._any("products")["updated_at"] = self.now
 
@@ -233,6 +242,7 @@ KINDS: dict[str, Callable[[RandomChanges], None]] = {
             "touch_return",
             "review",
             "unreview",
+            "judge_review",
             "reprice",
             "retitle",
             "recategorise",

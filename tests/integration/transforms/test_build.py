@@ -197,18 +197,20 @@ def test_ratings_by_day_are_what_plain_python_counts(built_marts: BuiltMarts, ma
         key: (
             len(said),
             sum(bool(row["verified_purchase"]) for row in said),
+            *(sum(row["rating"] == stars for row in said) for stars in range(1, 6)),
             sum(int(str(row["rating"])) for row in said),
         )
         for key, said in days.items()
     }
 
     found = marts.execute(
-        "SELECT product_id, reviewed_on, seller_id, reviews, verified, stars, average_rating FROM fct_product_ratings"
+        "SELECT product_id, reviewed_on, seller_id, reviews, verified, reviews_1, reviews_2, reviews_3, reviews_4,"
+        " reviews_5, stars, average_rating FROM fct_product_ratings"
     ).fetchall()
 
-    assert {row[:3]: row[3:6] for row in found} == expected
+    assert {row[:3]: row[3:11] for row in found} == expected
     assert len(expected) > 10
-    assert all(row[6] == pytest.approx(row[5] / row[3]) for row in found)
+    assert all(row[11] == pytest.approx(row[10] / row[3]) for row in found)
 
 
 def test_no_number_adds_two_currencies_without_a_rate(
@@ -345,7 +347,7 @@ def empty_build(built_marts: BuiltMarts, tmp_path_factory: pytest.TempPathFactor
 def test_the_unit_tests_of_the_models_pass(empty_build: EmptyBuild) -> None:
     run = run_dbt(empty_build.settings, empty_build.private, ("test", "--select", "test_type:unit"))
 
-    assert run.unit_tests == 32
+    assert run.unit_tests == 33
 
 
 def test_every_column_of_an_intermediate_model_has_a_reader(empty_build: EmptyBuild) -> None:

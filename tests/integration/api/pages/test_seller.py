@@ -5,7 +5,8 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -206,6 +207,45 @@ def test_without_pairs_the_panel_says_so_and_so_it_does_on_a_file_of_an_earlier_
     assert [NO_PAIRS in page.text for page in (new_store, before, after)] == [True, False, True]
     assert "Products bought together: all orders up to position 0/384." in before.text
     assert "up to position" not in after.text
+
+
+@pytest.mark.timeout(600)
+def test_ratings_are_those_of_the_stores_own_products(
+    marts_server: Server, shop: Shop, built_marts: BuiltMarts, database_url: str
+) -> None:
+    seller = str(built_marts.shop.rows["sellers"][0]["seller_id"])
+    email = _known_to_the_shop(database_url, shop.person("seller"), seller)
+    titles = {
+        row["product_id"]: row["title"] for row in built_marts.shop.rows["products"] if row["seller_id"] == seller
+    }
+    stars: dict[object, list[int]] = {}
+    for row in built_marts.shop.rows["reviews_by_user"]:
+        if row["status"] == "published" and row["product_id"] in titles:
+            stars.setdefault(row["product_id"], []).append(int(str(row["rating"])))
+    every = [one for said in stars.values() for one in said]
+    lowest = sorted((Fraction(sum(said), len(said)), -len(said), titles[key]) for key, said in stars.items())[:5]
+
+    with signed_in(marts_server, email) as (client, _):
+        page = client.get("/seller").text
+    with signed_in(marts_server, shop.person("seller").email) as (client, _):
+        new_store = client.get("/seller").text
+
+    assert re.findall(r'<span class="share"><span>(\d)</span>.*?</td><td>(\d+)</td>', page) == [
+        (str(one), str(every.count(one))) for one in (5, 4, 3, 2, 1)
+    ]
+    assert re.findall(r'<b id="rating">(.*?)</b> of 5 stars, <span id="reviews">(.*?)</span> reviews', page) == [
+        (_stars(Fraction(sum(every), len(every))), str(len(every)))
+    ]
+    rows = re.search(r'<table id="lowest-rated">(.*?)</table>', page, re.DOTALL)
+    assert rows is not None
+    assert re.findall(r'class="title">(.*?)</span></td><td>(.*?)</td><td>(.*?)</td>', rows[1]) == [
+        (title, _stars(average), str(-fewer)) for average, fewer, title in lowest
+    ]
+    assert ("No reviews yet." in page, "No reviews yet." in new_store) == (False, True)
+
+
+def _stars(average: Fraction) -> str:
+    return str((Decimal(average.numerator) / average.denominator).quantize(Decimal("0.01"), ROUND_HALF_UP))
 
 
 @pytest.mark.timeout(600)

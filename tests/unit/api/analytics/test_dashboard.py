@@ -17,7 +17,7 @@ from api.analytics.dashboard import (
     add_currencies,
 )
 from api.analytics.live_sales import LiveDay
-from api.analytics.marts import SalesDay
+from api.analytics.marts import Ratings, SalesDay
 from api.catalog.queries.seller_stock import VariantStock
 from api.pricing.conversion import Rate, Rates
 
@@ -98,3 +98,14 @@ def test_currencies_become_one_number_only_when_every_day_has_a_rate() -> None:
     assert add_currencies(days, "USD", Rates([first])) == AllCurrencies(
         figures, None, [MissingRate("EUR", "USD", FIRST + timedelta(days=1))], []
     )
+
+
+@pytest.mark.parametrize(
+    ("counts", "average"),
+    [((0, 0, 0, 0, 0), None), ((1, 0, 0, 0, 1), "3.00"), ((0, 0, 1, 1, 1), "4.00"), ((0, 0, 0, 3, 5), "4.63")],
+)
+def test_an_average_of_stars_is_rounded_as_on_the_products_page(
+    counts: tuple[int, int, int, int, int], average: str | None
+) -> None:
+    found = Ratings(counts).average
+    assert (None if found is None else str(found)) == average
