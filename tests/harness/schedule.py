@@ -26,6 +26,7 @@ UNITS: dict[str, tuple[str, ...]] = {
         "tests/integration/transforms/test_incremental.py",
         "tests/integration/transforms/test_withheld_refreshes.py",
         "tests/integration/transforms/test_refreshes_and_builds.py",
+        "tests/integration/transforms/test_ratings.py",
         "tests/integration/transforms/test_closed_days.py",
         "tests/integration/transforms/test_days.py",
         "tests/integration/transforms/test_parsed.py",
