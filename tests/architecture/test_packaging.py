@@ -45,7 +45,7 @@ def test_a_page_whose_files_are_not_packed_is_named() -> None:
     data = {package: patterns for package, patterns in PACKAGE_DATA.items() if package != "api.pages.seller"}
     found = list(left_out(data))
 
-    assert "api/pages/seller/templates/base.html: add it to [tool.setuptools.package-data] in pyproject.toml" in found
+    assert "api/pages/seller/static/dashboard.js: add it to [tool.setuptools.package-data] in pyproject.toml" in found
     assert all(line.startswith("api/pages/seller/") for line in found)
 
 

@@ -2,14 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from pydantic import ValidationError
 
+from api.pages.admin.entry import environment
 from api.search.synonyms.schemas import QueryOrder, SearchReport, SynonymBody, SynonymState
 
 PERIODS = (7, 30, 90, 365)
@@ -26,13 +25,7 @@ SAID = {
     "nothing": "There is nothing to suggest that is not known.",
     "elsewhere": "It was decided otherwise meanwhile; the list below is as it is now.",
 }
-_environment = Environment(
-    loader=FileSystemLoader(Path(__file__).parent / "templates"),
-    autoescape=select_autoescape(),
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
+_environment = environment(Path(__file__).parent / "templates")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +42,6 @@ class View:
         other = replace(self, **({"page": 1} | changes))
         values = {"days": other.days, "order": other.order, "state": other.state, "page": other.page}
         return f"/admin/search?{urlencode(values)}"
-
-
-def sign_in_page(csrf: str, *, error: str | None, email: str) -> str:
-    """The sign-in form."""
-    return _environment.get_template("sign_in.html").render(csrf=csrf, error=error, email=email)
 
 
 def searches_page(
@@ -107,12 +95,4 @@ def why(one: SynonymBody) -> str:
     return "; ".join(reasons) if reasons else "typed in by an administrator"
 
 
-def _day(value: date) -> str:
-    return f"{value.day} {value:%b %Y}"
-
-
-def _minute(value: datetime) -> str:
-    return f"{value.day} {value:%b %Y, %H:%M}"
-
-
-_environment.filters.update(percent=percent, why=why, day=_day, minute=_minute)
+_environment.filters.update(percent=percent, why=why)

@@ -1,15 +1,14 @@
 """Renders figures as HTML: the Jinja environment, number formats, and the data of the charts."""
 
-from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 
 import orjson
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
 from api.analytics.dashboard import PERIODS, Dashboard
 from api.analytics.marts import Restatement
+from api.pages.base.rendering import environment
 from api.sellers.queries import StoreCard
 
 _SYMBOLS = {"USD": "$", "GBP": "£", "EUR": "€"}
@@ -20,13 +19,7 @@ _CAUSES = {
     "corrected": "records of that day were corrected or came late",
     "redefined": "the analytics count in another way",
 }
-_environment = Environment(
-    loader=FileSystemLoader(Path(__file__).parent / "templates"),
-    autoescape=select_autoescape(),
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
+_environment = environment(Path(__file__).parent / "templates")
 
 
 def money(value: Decimal, currency: str, *, cents: bool = True) -> str:
@@ -59,11 +52,6 @@ def why(row: Restatement) -> str:
     return _CAUSES.get(row.cause, row.cause)
 
 
-def sign_in_page(csrf: str, *, error: str | None, email: str) -> str:
-    """The sign-in form."""
-    return _environment.get_template("sign_in.html").render(csrf=csrf, error=error, email=email)
-
-
 def dashboard_page(store: StoreCard | None, shown: Dashboard, period: int, csrf: str) -> str:
     """The dashboard of one store."""
     return _environment.get_template("dashboard.html").render(
@@ -90,13 +78,5 @@ def _chart_data(shown: Dashboard) -> Markup:
     return Markup(orjson.dumps(data).decode().replace("<", "\\u003c"))  # noqa: S704 - our own numbers, and `<` is escaped
 
 
-def _day(value: date) -> str:
-    return f"{value.day} {value:%b %Y}"
-
-
-def _minute(value: datetime) -> str:
-    return f"{value.day} {value:%b %Y, %H:%M}"
-
-
-_environment.filters.update(money=money, against_chance=against_chance, why=why, day=_day, minute=_minute)
+_environment.filters.update(money=money, against_chance=against_chance, why=why)
 _environment.globals.update(change=change)

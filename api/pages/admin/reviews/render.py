@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
-
 from api.kernel import clock
+from api.pages.admin.entry import environment
 from api.reviews.moderation.schemas import WaitingReview
 
 CAUSES = {
@@ -21,14 +20,7 @@ SAID = {
     "elsewhere": "It was decided or edited meanwhile; the list below is as it is now.",
     "released": "The votes count again.",
 }
-_HERE = Path(__file__).parent
-_environment = Environment(
-    loader=FileSystemLoader([_HERE / "templates", _HERE.parent / "templates"]),
-    autoescape=select_autoescape(),
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
+_environment = environment(Path(__file__).parent / "templates")
 
 
 def queue_page(waiting: Sequence[WaitingReview], following: str | None, *, csrf: str, said: str | None) -> str:

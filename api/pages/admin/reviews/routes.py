@@ -10,22 +10,19 @@ from pydantic import ValidationError
 
 from api.kernel.context import Ctx
 from api.kernel.errors import Conflict, NotFound, PreconditionFailed, Problem
-from api.kernel.pagination import PageParams, by_time, pagination, place_of
+from api.kernel.pagination import PageParams, by_time, page_of, place_of
+from api.pages.admin.entry import ENTRY, administrator, answer, sender
 from api.pages.admin.reviews import render as pages
-from api.pages.base import session
-from api.pages.base.answers import page_of
-from api.pages.base.session import ADMIN
-from api.pages.base.signing_in import signed_in
+from api.pages.base.signing_in import Csrf
 from api.reviews.moderation import commands, queries
 from api.reviews.moderation.schemas import ReviewDecisionIn
 from api.reviews.votes.brigades import release
 
 router = APIRouter(prefix="/admin/reviews", include_in_schema=False)
 
-SIGN_IN, HERE = "/admin/sign-in", "/admin/reviews"
+HERE = "/admin/reviews"
 AT_ONCE = 20
 _LISTING = "waiting-reviews-page"
-Csrf = Annotated[str, Form(max_length=100)]
 
 
 @router.get("")
@@ -36,9 +33,9 @@ async def show_queue(
     said: Annotated[str, Query(max_length=30)] = "",
 ) -> Response:
     """Those that have waited longest first."""
-    actor = await signed_in(ctx, request, ADMIN)
+    actor = await administrator(ctx, request)
     if actor is None:
-        return RedirectResponse(SIGN_IN, 303)
+        return ENTRY.lead_in()
     try:
         page = PageParams(page=1, limit=AT_ONCE, cursor=cursor)
         place = place_of(page, ctx.keys, _LISTING, by_time)
@@ -46,11 +43,12 @@ async def show_queue(
         return RedirectResponse(HERE, 303)
     async with ctx.db.read() as tx:
         shown, more = await queries.waiting(tx, actor, page, place)
-    last = (shown[-1].queued_at, shown[-1].review_id) if more else None
-    following = pagination(page, ctx.keys, _LISTING, None, last).next_cursor
-    nonce = session.csrf_nonce(request)
-    csrf = session.csrf_token(ctx.keys, nonce, ADMIN)
-    return page_of(pages.queue_page(shown, following, csrf=csrf, said=pages.SAID.get(said)), nonce, area=ADMIN)
+    behind = page_of(page, ctx.keys, _LISTING, shown, lambda one: (one.queued_at, one.review_id), more=more)
+
+    def html(csrf: str) -> str:
+        return pages.queue_page(shown, behind.next_cursor, csrf=csrf, said=pages.SAID.get(said))
+
+    return answer(ctx, request, html)
 
 
 @router.post("/decisions")
@@ -65,11 +63,9 @@ async def decide(
     statement: Annotated[str, Form(max_length=2_000)] = "",
 ) -> Response:
     """Decide one review as it was shown; the page says what became of that."""
-    if not session.csrf_valid(ctx.keys, request, csrf, ADMIN):
-        return RedirectResponse(SIGN_IN, 303)
-    actor = await signed_in(ctx, request, ADMIN)
+    actor = await sender(ctx, request, csrf)
     if actor is None:
-        return RedirectResponse(SIGN_IN, 303)
+        return ENTRY.lead_in()
     try:
         said = statement.replace("\r\n", "\n").strip() or None
         body = ReviewDecisionIn(version=version, decision=decision, statement=said)
@@ -85,9 +81,9 @@ async def decide(
 @router.post("/votes")
 async def release_votes(request: Request, ctx: Ctx, review_id: Annotated[UUID, Form()], csrf: Csrf = "") -> Response:
     """Let the votes count that were set aside."""
-    actor = await signed_in(ctx, request, ADMIN) if session.csrf_valid(ctx.keys, request, csrf, ADMIN) else None
+    actor = await sender(ctx, request, csrf)
     if actor is None:
-        return RedirectResponse(SIGN_IN, 303)
+        return ENTRY.lead_in()
     try:
         await release(ctx, actor, review_id)
     except NotFound:
