@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ARRAY, Uuid, and_, any_, bindparam, func, or_, select
@@ -12,7 +13,7 @@ from api.identity.models import Address, User
 from api.identity.schemas import Address as AddressBody
 from api.identity.schemas import Profile
 from api.kernel.actor import Actor
-from api.kernel.db import ReadTx
+from api.kernel.db import Query, ReadTx, Result
 from api.kernel.security import UserType
 
 # What the public calls somebody without a name.
@@ -108,7 +109,16 @@ async def emails_of(tx: ReadTx, user_ids: Iterable[UUID]) -> dict[UUID, str]:
 
 async def names_of(tx: ReadTx, user_ids: Iterable[UUID]) -> dict[UUID, str]:
     """The names of accounts, for the invoices that the worker writes."""
-    return {row[0]: row[1] for row in await tx.all(_NAMES, {"ids": list(user_ids)})}
+    return await tx.fetch(names_query(user_ids))
+
+
+def names_query(user_ids: Iterable[UUID]) -> Query[dict[UUID, str]]:
+    """The query of `names_of`."""
+    return Query(_NAMES, {"ids": list(user_ids)}, _by_account)
+
+
+def _by_account(result: Result) -> dict[UUID, Any]:  # Any: the second column
+    return {row[0]: row[1] for row in result.rows}
 
 
 def public_name(name: str) -> str:
@@ -122,7 +132,12 @@ def public_name(name: str) -> str:
 
 async def registered_at(tx: ReadTx, user_ids: Iterable[UUID]) -> dict[UUID, datetime]:
     """When accounts were opened, for those who judge what new ones do."""
-    return {row[0]: row[1] for row in await tx.all(_REGISTERED, {"ids": list(user_ids)})}
+    return await tx.fetch(registered_query(user_ids))
+
+
+def registered_query(user_ids: Iterable[UUID]) -> Query[dict[UUID, datetime]]:
+    """The query of `registered_at`."""
+    return Query(_REGISTERED, {"ids": list(user_ids)}, _by_account)
 
 
 async def addresses_of(tx: ReadTx, actor: Actor) -> list[AddressBody]:

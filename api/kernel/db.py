@@ -33,6 +33,7 @@ T2 = TypeVar("T2")
 T3 = TypeVar("T3")
 T4 = TypeVar("T4")
 T5 = TypeVar("T5")
+T6 = TypeVar("T6")
 Isolation = Literal["READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE"]
 
 # 40001 serialization_failure and 40P01 deadlock_detected: the transaction had no effect, so it is safe to run it again.
@@ -173,6 +174,10 @@ class ReadTx:
     async def batch(
         self, one: Query[T1], two: Query[T2], three: Query[T3], four: Query[T4], five: Query[T5], /
     ) -> tuple[T1, T2, T3, T4, T5]: ...
+    @overload
+    async def batch(
+        self, one: Query[T1], two: Query[T2], three: Query[T3], four: Query[T4], five: Query[T5], six: Query[T6], /
+    ) -> tuple[T1, T2, T3, T4, T5, T6]: ...
 
     async def batch(self, *queries: Query[Any]) -> tuple[Any, ...]:  # Any: what the overloads say
         """Several statements in one round trip; each sees what the ones before it did, and when one fails none counts.

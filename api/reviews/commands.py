@@ -1,46 +1,33 @@
-"""Write, change and remove one's own reviews. Whoever writes is signed in.
+"""What changes a review that is there: votes, decisions, deliveries, and its author who removes it.
 
 A review is one row of `reviews` and one of `reviews_by_user`, which are written in one transaction. Whoever changes one
 holds its row of `reviews` first.
 """
 
-import hashlib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import String, Uuid, and_, bindparam, delete, func, insert, select, update
+from sqlalchemy import Uuid, and_, bindparam, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from api.catalog.queries.placement import placements_query
-from api.catalog.queries.products import require_visible
-from api.kernel import outbox
 from api.kernel.actor import Actor
 from api.kernel.context import Context
-from api.kernel.db import Tx
-from api.kernel.errors import TooManyRequests
-from api.kernel.ids import new_id
-from api.kernel.texts import plain
-from api.media.commands import Incoming, Taken, show, take_in
-from api.orders.queries.bought import delivered_in, received_in
-from api.reviews.errors import AlreadyReviewed, OwnProductReview, ReviewChanged, ReviewNotFound
-from api.reviews.events import AGGREGATE, DECIDED, DELETED, EDITED, SUBMITTED, VERIFIED
-from api.reviews.judging.evidence import Case
-from api.reviews.judging.filing import STATUS_OF, file, judged, require_welcome, was_refused
-from api.reviews.judging.likeness import signature
-from api.reviews.judging.toxicity import toxicity
+from api.kernel.db import Query, Tx, done
+from api.kernel.outbox import Event, events_part
+from api.kernel.statement import OPEN_GATE, compose
+from api.media.commands import show
+from api.orders.queries.bought import delivered_in
+from api.reviews.errors import ReviewNotFound
+from api.reviews.events import AGGREGATE, DECIDED, DELETED, VERIFIED
 from api.reviews.judging.traces import UNKNOWN, Trace
-from api.reviews.models import Review, ReviewByUser, ReviewReport, ReviewVersion, ReviewVote
-from api.reviews.schemas import Erased, ReviewIn, ReviewPatch, Status
+from api.reviews.models import Review, ReviewByUser, ReviewReport, ReviewVote
+from api.reviews.schemas import Erased, Status
 from api.reviews.votes.helpfulness import wilson
 
-# What one member may write in an hour.
-MOST_AN_HOUR = 30
-HOUR = timedelta(hours=1)
-_LOCK = select(func.pg_advisory_xact_lock(func.hashtextextended(bindparam("name", type_=String), 0)))
 # The row of a review by its id: through the narrow row, which says in which partition it is.
 FOUND = and_(
     Review.product_id == ReviewByUser.product_id,
@@ -70,137 +57,21 @@ class Locked:
     version: int
 
 
-_READ = (
+READ = (
     select(*(getattr(Review, name) for name in Locked.__slots__))
     .select_from(ReviewByUser)
     .join(Review, FOUND)
     .where(ReviewByUser.review_id == bindparam("review_id", type_=Uuid))
 )
-_LOCKED = _READ.with_for_update(of=Review)
-_WRITTEN = select(func.count()).where(
-    ReviewByUser.user_id == bindparam("user_id", type_=Uuid), ReviewByUser.created_at > func.now() - HOUR
-)
-_EXISTING = select(ReviewByUser.review_id).where(
+_LOCKED = READ.with_for_update(of=Review)
+_UNVERIFIED = select(ReviewByUser.review_id).where(
     ReviewByUser.user_id == bindparam("user_id", type_=Uuid),
     ReviewByUser.product_id == bindparam("product_id", type_=Uuid),
+    ~ReviewByUser.verified_purchase,
 )
-_UNVERIFIED = _EXISTING.where(~ReviewByUser.verified_purchase)
 # Of one shopper on one review, with whether it counts.
 _VOTE = select(ReviewVote.helpful, ReviewVote.standing)
 _COUNTED = ReviewVote.standing != "quarantined"
-
-
-async def submit(ctx: Context, actor: Actor, product_id: UUID, body: ReviewIn, trace: Trace = UNKNOWN) -> UUID:
-    """The new review's id.
-
-    Raises: ProductNotFound; OwnProductReview; BuyersOnlyReview; AlreadyReviewed; TooManyRequests; ValidationFailed that
-    names a picture; StoreSilent.
-    """
-    taken = await _taken(ctx, body.images)
-    language = body.language or ctx.settings.languages.own
-    text = _text(body.title, body.comment)
-    toxic = await _toxicity(ctx, text)
-
-    async def work(tx: Tx) -> UUID:
-        await _require_patience(tx, actor)
-        await require_visible(tx, actor, product_id)
-        seller_id = (await tx.fetch(placements_query([product_id])))[product_id].seller_id
-        if seller_id == actor.user_id:
-            raise OwnProductReview("Buyers review it; you may answer what they write.")
-        assert actor.user_id is not None
-        mine = {"user_id": actor.user_id, "product_id": product_id}
-        if (known := await tx.scalar(_EXISTING, mine)) is not None:
-            raise AlreadyReviewed(known)
-        review_id, digest = new_id(), text_digest(body.title, body.comment)
-        order_id = await received_in(tx, actor, product_id)
-        await require_welcome(tx, product_id, seller_id, verified=order_id is not None)
-        case = Case(
-            review_id=review_id,
-            user_id=actor.user_id,
-            product_id=product_id,
-            seller_id=seller_id,
-            rating=body.rating,
-            text=text,
-            digest=digest,
-            language=language,
-            verified=order_id is not None,
-            trace=trace,
-            signature=signature(text),
-            toxicity=toxic,
-        )
-        verdict = await judged(tx, ctx, case)
-        shared = {
-            **mine,
-            "review_id": review_id,
-            "seller_id": seller_id,
-            "order_id": order_id,
-            "rating": body.rating,
-            "verified_purchase": order_id is not None,
-            "status": STATUS_OF[verdict.decision],
-            "created_at": func.now(),
-        }
-        indexed = upsert(ReviewByUser).values(**shared, text_digest=digest).on_conflict_do_nothing()
-        if (await tx.execute(indexed)).rowcount == 0:
-            raise AlreadyReviewed(await tx.scalar(_EXISTING, mine))
-        images = await show(tx, "review", review_id, taken) if taken else []
-        told = {"title": body.title, "comment": body.comment, "language": language, "images": images}
-        await tx.execute(insert(Review).values(**shared, **told, score=verdict.score))
-        await _emit(tx, SUBMITTED, review_id, shared)
-        await file(tx, case, verdict, version=1, cause="submitted")
-        return review_id
-
-    return await ctx.db.run(work)
-
-
-async def edit(
-    ctx: Context, actor: Actor, review_id: UUID, body: ReviewPatch, version: int | None, *, trace: Trace = UNKNOWN
-) -> None:
-    """Change one's own review; what it said before is kept. It is judged anew. What is so already is no new version.
-
-    Raises: ReviewNotFound, also for somebody else's; ReviewChanged (412) when `version` is not the current one;
-    ValidationFailed that names a picture; StoreSilent.
-    """
-    taken = None if body.images is None else await _taken(ctx, body.images)
-    # The model reads the text that will stand there; what another request changes meanwhile, it reads later.
-    async with ctx.db.read() as tx:
-        now = await tx.first_as(Locked, _READ.where(Review.user_id == actor.user_id), {"review_id": review_id})
-    read = None if now is None else _text(*_words(now, body))
-    toxic = None if read is None else await _toxicity(ctx, read)
-
-    async def work(tx: Tx) -> None:
-        before = await lock_own(tx, actor, review_id)
-        if version is not None and version != before.version:
-            raise ReviewChanged
-        rating = before.rating if body.rating is None else body.rating
-        title, comment = _words(before, body)
-        text = _text(title, comment)
-        images = before.images if taken is None else await show(tx, "review", review_id, taken)
-        if (rating, title, comment, images) == (before.rating, before.title, before.comment, before.images):
-            return
-        digest = text_digest(title, comment)
-        case = Case(
-            review_id=review_id,
-            user_id=before.user_id,
-            product_id=before.product_id,
-            seller_id=before.seller_id,
-            rating=rating,
-            text=text,
-            digest=digest,
-            language=before.language,
-            verified=before.verified_purchase,
-            trace=trace,
-            signature=signature(text),
-            toxicity=toxic if text == read else None,
-        )
-        verdict = await judged(tx, ctx, case, refused=await was_refused(tx, review_id))
-        await tx.execute(insert(ReviewVersion).values(_version(before)))
-        shared = {"rating": rating, "status": STATUS_OF[verdict.decision]}
-        changed = {"title": title, "comment": comment, "images": images, "score": verdict.score}
-        await _change(tx, before, shared, {**changed, "version": before.version + 1, "edited_at": func.now()}, digest)
-        await _emit(tx, EDITED, review_id, {**_ids(before), **shared})
-        await file(tx, case, verdict, version=before.version + 1, cause="edited")
-
-    await ctx.db.run(work)
 
 
 async def remove(ctx: Context, actor: Actor, review_id: UUID) -> None:
@@ -248,14 +119,15 @@ async def set_vote(
     if before is not None:
         counts[before] -= counted
     if helpful is None:
-        await tx.execute(delete(ReviewVote).where(*own))
+        vote = done(delete(ReviewVote).where(*own))
     else:
         counts[helpful] += counted
         row = {"review_id": review.review_id, "user_id": actor.user_id, "helpful": helpful}
-        vote = upsert(ReviewVote).values(**row, address=trace.address, device=trace.device)
+        given = upsert(ReviewVote).values(**row, address=trace.address, device=trace.device)
         changed = {"helpful": helpful, "updated_at": func.now()}
-        await tx.execute(vote.on_conflict_do_update(index_elements=["review_id", "user_id"], set_=changed))
-    return await _count(tx, review, counts[1], counts[0])
+        vote = done(given.on_conflict_do_update(index_elements=["review_id", "user_id"], set_=changed))
+    await tx.batch(vote, _counts(review, counts[1], counts[0]))
+    return counts[1], counts[0]
 
 
 async def recount(tx: Tx, review: Locked) -> tuple[int, int]:
@@ -263,24 +135,25 @@ async def recount(tx: Tx, review: Locked) -> tuple[int, int]:
     helpful, and not."""
     both = [func.count().filter(ReviewVote.helpful, _COUNTED), func.count().filter(~ReviewVote.helpful, _COUNTED)]
     row = await tx.first(select(*both).where(ReviewVote.review_id == review.review_id))
-    return await _count(tx, review, 0 if row is None else row[0], 0 if row is None else row[1])
+    helpful, not_helpful = (0, 0) if row is None else (row[0], row[1])
+    await tx.fetch(_counts(review, helpful, not_helpful))
+    return helpful, not_helpful
 
 
-async def _count(tx: Tx, review: Locked, helpful: int, not_helpful: int) -> tuple[int, int]:
-    counted = {
+def _counts(review: Locked, helpful: int, not_helpful: int) -> Query[None]:
+    counts = {
         "helpful_count": helpful,
         "not_helpful_count": not_helpful,
         "helpfulness": wilson(helpful, not_helpful),
     }
-    await tx.execute(update(Review).where(*_row_of(review)).values(counted))
-    return helpful, not_helpful
+    return done(update(Review).where(*_row_of(review)).values(counts))
 
 
 async def set_status(tx: Tx, review: Locked, status: Status) -> None:
     """Publish a review that the caller holds, or show it no longer. Nothing happens when it is so already."""
     if status == review.status:
         return
-    await _change(tx, review, {"status": status}, {}, None)
+    await tx.batch(*changed(review, {"status": status}, {}))
     await _emit(tx, DECIDED, review.review_id, {**_ids(review), "rating": review.rating, "status": status})
 
 
@@ -302,7 +175,7 @@ async def _verify(tx: Tx, review_id: UUID, order_id: UUID) -> None:
     review = await lock(tx, review_id)
     if review is None or review.verified_purchase:
         return
-    await _change(tx, review, {"verified_purchase": True, "order_id": order_id}, {}, None)
+    await tx.batch(*changed(review, {"verified_purchase": True, "order_id": order_id}, {}))
     await _emit(tx, VERIFIED, review_id, {**_ids(review), "rating": review.rating, "status": review.status})
 
 
@@ -327,42 +200,18 @@ async def lock_published(tx: Tx, review_id: UUID) -> Locked:
     return found
 
 
-def text_digest(title: str | None, comment: str) -> str:
-    """Equal for texts of equal words."""
-    return hashlib.sha256(plain(f"{title or ''} {comment}").encode()).hexdigest()[:32]
-
-
-def _text(title: str | None, comment: str) -> str:
-    return comment if title is None else f"{title}\n{comment}"
-
-
-def _words(before: Locked, body: ReviewPatch) -> tuple[str | None, str]:
-    """Title and comment after an edit."""
-    title = body.title if "title" in body.model_fields_set else before.title
-    return title, before.comment if body.comment is None else body.comment
-
-
-async def _toxicity(ctx: Context, text: str) -> float | None:
-    scores = await toxicity(ctx, [text], ctx.settings.review_toxicity_seconds)
-    return None if scores is None else scores[0]
-
-
-async def _taken(ctx: Context, images: Sequence[str]) -> list[Taken]:
-    sent = [Incoming(image, f"/images/{place}") for place, image in enumerate(images)]
-    return await take_in(ctx, sent) if sent else []
-
-
-async def _change(
-    tx: Tx,
+def changed(
     review: Locked,
     shared: dict[str, Any],  # Any: values of columns
     own: dict[str, Any],
-    digest: str | None,
-) -> None:
+    digest: str | None = None,
+) -> tuple[Query[None], Query[None]]:
     """Set columns that both rows have, and those of the row with the text."""
     narrow = {**shared, "updated_at": func.now(), **({} if digest is None else {"text_digest": digest})}
-    await tx.execute(update(ReviewByUser).where(ReviewByUser.review_id == review.review_id).values(narrow))
-    await tx.execute(update(Review).where(*_row_of(review)).values({**shared, **own}))
+    return (
+        done(update(ReviewByUser).where(ReviewByUser.review_id == review.review_id).values(narrow)),
+        done(update(Review).where(*_row_of(review)).values({**shared, **own})),
+    )
 
 
 async def _remove(tx: Tx, review: Locked) -> None:
@@ -382,28 +231,20 @@ def _row_of(review: Locked) -> tuple[Any, ...]:  # Any: conditions on columns of
     )
 
 
-def _version(review: Locked) -> dict[str, Any]:  # Any: values of columns
-    names = ("review_id", "version", "rating", "title", "comment", "images", "status")
-    return {name: getattr(review, name) for name in names}
-
-
 def _ids(review: Locked) -> dict[str, Any]:  # Any: ids
     return {"product_id": review.product_id, "seller_id": review.seller_id}
 
 
 async def _emit(tx: Tx, event: str, review_id: UUID, review: dict[str, Any]) -> None:  # Any: values of columns
+    await tx.execute(*compose([OPEN_GATE, events_part([event_of(event, review_id, review)])], "1"))
+
+
+def event_of(event: str, review_id: UUID, review: dict[str, Any]) -> Event:  # Any: values of columns
+    """What is told of a review, by the names of its columns."""
     payload = {
         "productId": review["product_id"],
         "sellerId": review["seller_id"],
         "rating": review["rating"],
         "status": review["status"],
     }
-    await outbox.emit(tx, AGGREGATE, review_id, event, payload)
-
-
-async def _require_patience(tx: Tx, actor: Actor) -> None:
-    """Locks what the member writes: two requests at once cannot both be the last that is allowed."""
-    await tx.execute(_LOCK, {"name": f"reviews:{actor.user_id}"})
-    written: int = await tx.scalar(_WRITTEN, {"user_id": actor.user_id})
-    if written >= MOST_AN_HOUR:
-        raise TooManyRequests(f"A member writes at most {MOST_AN_HOUR} reviews an hour.", retry_after=600)
+    return Event(AGGREGATE, review_id, event, payload)

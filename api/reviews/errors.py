@@ -17,9 +17,8 @@ class AlreadyReviewed(Conflict):
 
     title, code = "You have reviewed this product", "already-reviewed"
 
-    def __init__(self, review_id: UUID | None) -> None:
-        extra = {} if review_id is None else {"reviewId": str(review_id)}
-        super().__init__("A member reviews a product once: edit that review.", extra=extra)
+    def __init__(self, review_id: UUID) -> None:
+        super().__init__("A member reviews a product once: edit that review.", extra={"reviewId": str(review_id)})
 
 
 class ReviewChanged(PreconditionFailed):

@@ -4,7 +4,7 @@ The pages of a product's list are read from indexes of its partitions, in the or
 exactly after the last row.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -28,10 +28,11 @@ from sqlalchemy import (
 )
 from sqlalchemy.sql.elements import ColumnElement
 
-from api.identity.queries import ANONYMOUS_AUTHOR, names_of, public_name
+from api.catalog.queries.placement import visible_query
+from api.identity.queries import ANONYMOUS_AUTHOR, names_query, public_name
 from api.kernel.actor import Actor
-from api.kernel.db import PLANNED_ONCE, PLANNED_ONCE_WITH_SORTS, ReadTx, all_as, first_as
-from api.kernel.pagination import PageParams, by_time, pagination, place_of
+from api.kernel.db import PLANNED_ONCE, PLANNED_ONCE_WITH_SORTS, Query, ReadTx, Result, all_as, first_as
+from api.kernel.pagination import PageParams, by_time, page_of, place_of
 from api.kernel.security import Keys
 from api.media.naming import LARGEST, address
 from api.media.schemas import sizes_of
@@ -50,7 +51,7 @@ from api.reviews.schemas import (
     Status,
     Summary,
 )
-from api.sellers.queries import stores_of
+from api.sellers.queries import stores_query
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,8 +241,8 @@ _VERSIONS = (
 async def reviews_of(
     tx: ReadTx, actor: Actor, keys: Keys, product_id: UUID, *, sort: Sort, filters: Filters, page: PageParams
 ) -> ReviewList:
-    """A page of a product's published reviews, and what all of them say together. Raises: ValidationFailed for a cursor
-    of another list."""
+    """A page of a product's published reviews, and what all of them say together. Raises: ProductNotFound;
+    ValidationFailed for a cursor of another list."""
     order = [column.key for column in _ORDERS[sort]]
     form = Filters(None if filters.rating is None else 1, filters.verified, filters.with_images)
     listing = f"reviews:{product_id}:{sort}:{filters.rating}:{filters.verified}:{filters.with_images}"
@@ -254,25 +255,33 @@ async def reviews_of(
         found = all_as(_Row, _page(sort, form, after=True), {**asked, **after, "skip": 0})
     # To plan a read of all partitions takes longer than to read a page of them.
     once = PLANNED_ONCE_WITH_SORTS if sort == "verified" else PLANNED_ONCE
-    _, rows, stars = await tx.batch(once, found, first_as(_Stars, _STARS, {"product_id": product_id}))
-    summary = _summary(product_id, stars)
-    total = await _total(tx, summary, product_id, filters, form)
-    shown = rows[: page.limit]
-    following = [getattr(shown[-1], name) for name in order] if len(rows) > page.limit else None
+    said, seen = first_as(_Stars, _STARS, {"product_id": product_id}), visible_query(actor, product_id)
+    if filters.any:
+        _, _, rows, stars, total = await tx.batch(seen, once, found, said, Query(_count(form), asked, _number))
+        summary = _summary(product_id, stars)
+    else:
+        _, _, rows, stars = await tx.batch(seen, once, found, said)
+        summary = _summary(product_id, stars)
+        total = summary.count if filters.rating is None else _with_stars(summary, filters.rating)
+    shown, more = rows[: page.limit], len(rows) > page.limit
     return ReviewList(
         reviews=await _bodies(tx, actor, shown),
         summary=summary,
-        pagination=pagination(page, keys, listing, total, following),
+        pagination=page_of(
+            page, keys, listing, shown, lambda row: [getattr(row, name) for name in order], more=more, total=total
+        ),
     )
 
 
 async def review_of(tx: ReadTx, actor: Actor, review_id: UUID) -> ReviewBody:
     """One review. Raises: ReviewNotFound, also for one that is not published and not the actor's own."""
     asked = {"viewer": actor.user_id, "review_id": review_id, "everything": actor.kind == "admin"}
-    row = await tx.first_as(_Row, _ONE, asked)
+    # Whoever has just written it reads it most often.
+    own = [] if actor.user_id is None else [actor.user_id]
+    row, names = await tx.batch(first_as(_Row, _ONE, asked), names_query(own))
     if row is None:
         raise ReviewNotFound
-    return (await _bodies(tx, actor, [row]))[0]
+    return (await _bodies(tx, actor, [row], names))[0]
 
 
 async def own_reviews(tx: ReadTx, actor: Actor, keys: Keys, page: PageParams) -> OwnReviewList:
@@ -280,21 +289,35 @@ async def own_reviews(tx: ReadTx, actor: Actor, keys: Keys, page: PageParams) ->
     place = place_of(page, keys, "own-reviews", by_time)
     asked = {"viewer": actor.user_id, "take": page.limit + 1}
     if place is None:
-        rows = await tx.all_as(_Row, _NEWEST_OF_MINE, {**asked, "skip": page.offset})
+        found = all_as(_Row, _NEWEST_OF_MINE, {**asked, "skip": page.offset})
     else:
-        rows = await tx.all_as(_Row, _OLDER_OF_MINE, {**asked, "skip": 0, "after_at": place[0], "after_id": place[1]})
-    shown = rows[: page.limit]
-    following = [shown[-1].created_at, shown[-1].review_id] if len(rows) > page.limit else None
-    total: int = await tx.scalar(_MINE_COUNT, {"viewer": actor.user_id})
+        found = all_as(_Row, _OLDER_OF_MINE, {**asked, "skip": 0, "after_at": place[0], "after_id": place[1]})
+    rows, total = await tx.batch(found, Query(_MINE_COUNT, {"viewer": actor.user_id}, _number))
+    shown, more = rows[: page.limit], len(rows) > page.limit
     return OwnReviewList(
         reviews=await _bodies(tx, actor, shown),
-        pagination=pagination(page, keys, "own-reviews", total, following),
+        pagination=page_of(page, keys, "own-reviews", shown, _time_and_id, more=more, total=total),
     )
 
 
+def _time_and_id(row: _Row) -> tuple[datetime, UUID]:
+    return row.created_at, row.review_id
+
+
+def _number(result: Result) -> int:
+    count: int = result.rows[0][0]
+    return count
+
+
 async def summary_of(tx: ReadTx, actor: Actor, product_id: UUID) -> Summary:
-    """Average and histogram of the published reviews, at most a second old."""
-    return _summary(product_id, await tx.first_as(_Stars, _STARS, {"product_id": product_id}))
+    """Average and histogram of the published reviews, at most a second old. Raises: ProductNotFound."""
+    said = first_as(_Stars, _STARS, {"product_id": product_id})
+    _, stars = await tx.batch(visible_query(actor, product_id), said)
+    return _summary(product_id, stars)
+
+
+def _with_stars(summary: Summary, rating: int) -> int:
+    return next(share.count for share in summary.histogram if share.rating == rating)
 
 
 def _summary(product_id: UUID, stars: _Stars | None) -> Summary:
@@ -333,22 +356,18 @@ async def versions_of(tx: ReadTx, actor: Actor, review_id: UUID) -> EarlierVersi
     return EarlierVersions(review_id=review_id, versions=versions)
 
 
-async def _total(tx: ReadTx, summary: Summary, product_id: UUID, filters: Filters, form: Filters) -> int | None:
-    if filters.any:
-        total: int = await tx.scalar(_count(form), {"product_id": product_id, "stars": filters.rating})
-        return total
-    if filters.rating is None:
-        return summary.count
-    return next(share.count for share in summary.histogram if share.rating == filters.rating)
-
-
-async def _bodies(tx: ReadTx, actor: Actor, rows: Sequence[_Row]) -> list[ReviewBody]:
-    if not rows:
-        return []
-    names = await names_of(tx, {row.user_id for row in rows})
+async def _bodies(
+    tx: ReadTx, actor: Actor, rows: Sequence[_Row], known: Mapping[UUID, str] | None = None
+) -> list[ReviewBody]:
+    """`known`: names of accounts that were read before."""
+    names = dict(known or {})
+    unnamed = {row.user_id for row in rows} - names.keys()
     answering = {row.seller_id for row in rows if row.answer is not None}
-    stores = await stores_of(tx, answering) if answering else {}
-    store_names = {seller: store.name for seller, store in stores.items()}
+    store_names: dict[UUID, str] = {}
+    if unnamed or answering:
+        found, stores = await tx.batch(names_query(unnamed), stores_query(answering))
+        names |= found
+        store_names = {store.seller_id: store.name for store in stores}
     return [_body(actor, row, public_name(names.get(row.user_id, "")), store_names) for row in rows]
 
 

@@ -23,7 +23,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import InstrumentedAttribute
 
 from api.kernel.actor import Actor
-from api.kernel.db import ReadTx
+from api.kernel.db import Query, ReadTx, all_as
 from api.sellers.errors import SellerNotFound
 from api.sellers.models import Seller, SellerProfile
 from api.sellers.schemas import Policies, SafetyContact, Store, TraderData
@@ -89,7 +89,12 @@ async def store_card(tx: ReadTx, seller_id: UUID) -> StoreCard | None:
 
 async def stores_of(tx: ReadTx, seller_ids: Iterable[UUID]) -> dict[UUID, StoreOf]:
     """Stores by id."""
-    return {store.seller_id: store for store in await tx.all_as(StoreOf, _STORES, {"ids": list(seller_ids)})}
+    return {store.seller_id: store for store in await tx.fetch(stores_query(seller_ids))}
+
+
+def stores_query(seller_ids: Iterable[UUID]) -> Query[list[StoreOf]]:
+    """The query of `stores_of`."""
+    return all_as(StoreOf, _STORES, {"ids": list(seller_ids)})
 
 
 @dataclass(frozen=True, slots=True)

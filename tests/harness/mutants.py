@@ -38,8 +38,8 @@ from api.payments.gateways.interface import Authorised, Declined, GatewayRefused
 from api.payments.gateways.sandbox import SandboxGateway
 from api.promotions import statements as coupons
 from api.promotions.deals import Codes
-from api.reviews import commands as reviews
 from api.storefront.notices import commands as notices
+from tests.harness.review_mutants import OF_REVIEWS
 
 UNGUARDED_CONSTRAINTS = ("alter table warehouse_stock drop constraint ck_warehouse_stock_owed",)
 
@@ -341,20 +341,6 @@ def reports_without_a_lock() -> None:
     patch.object(notices, "_require_patience", count_early).start()
 
 
-def votes_without_a_lock() -> None:
-    """Read a review's counts for a vote without locking it. A moment passes between what is read and what is
-    written."""
-    read = reviews.lock
-
-    async def read_early(*asked: Any) -> reviews.Locked | None:
-        review = await read(*asked)
-        await asyncio.sleep(0.3)
-        return review
-
-    patch.object(reviews, "_LOCKED", reviews._READ).start()  # noqa: SLF001 - the guard is inside
-    patch.object(reviews, "lock", read_early).start()
-
-
 MUTANTS: dict[str, Callable[[], None]] = {
     "read then write": read_then_write,
     "each claim alone": each_claim_alone,
@@ -380,5 +366,5 @@ MUTANTS: dict[str, Callable[[], None]] = {
     "saves without a lock": saves_without_a_lock,
     "pictures without versions": pictures_without_versions,
     "reports without a lock": reports_without_a_lock,
-    "votes without a lock": votes_without_a_lock,
+    **OF_REVIEWS,
 }

@@ -39,6 +39,7 @@ from api.catalog.purchase import Occasion, Wanted, offered_to_members, option_js
 from api.catalog.queries.categories import breadcrumbs, crumbs_of
 from api.catalog.queries.listing import FROM_PRICE
 from api.catalog.queries.offers import NO_KITS, Component, Kit, kits_of
+from api.catalog.queries.placement import UNKNOWN, VISIBLE, visible_query
 from api.catalog.restrictions.rules import Limits, limits_of
 from api.catalog.restrictions.schemas import Restrictions
 from api.catalog.safety.models import ProductSafety
@@ -71,9 +72,6 @@ from api.sellers import queries as sellers
 from api.sellers.queries import StoreCard
 
 # On sale, or the viewer's own and not deleted; a null viewer owns nothing.
-_VISIBLE = and_(
-    Product.deleted_at.is_(None), or_(Product.status == "active", Product.seller_id == bindparam("viewer", type_=Uuid))
-)
 _CATEGORY = select(Product.category_id).where(Product.product_id == bindparam("product_id"))
 _SAFETY = select(ProductSafety.data).where(ProductSafety.product_id == Product.product_id).scalar_subquery()
 _OTHER = aliased(Product)
@@ -131,10 +129,10 @@ _DETAIL = (
     .select_from(Product)
     .join(Category, Category.category_id == Product.category_id)
     .join(_OTHERS, true())
-    .where(Product.product_id == bindparam("product_id"), _VISIBLE)
+    .where(Product.product_id == bindparam("product_id"), VISIBLE)
 )
 _DEFINITIONS = inherited(_CATEGORY)
-_VISIBLE_PRODUCT = select(Product.currency).where(Product.product_id == bindparam("product_id"), _VISIBLE)
+_VISIBLE_PRODUCT = select(Product.currency).where(Product.product_id == bindparam("product_id"), VISIBLE)
 _VARIANT = (
     ProductVariant.variant_id,
     ProductVariant.attributes,
@@ -251,9 +249,6 @@ class _Visible:
     currency: str
 
 
-_UNKNOWN = "There is no product with this id."
-
-
 async def product_of(
     tx: ReadTx,
     actor: Actor,
@@ -279,7 +274,7 @@ async def product_of(
         all_as(DefinitionRow, _DEFINITIONS, viewed),
     )
     if row is None:
-        raise ProductNotFound(_UNKNOWN)
+        raise ProductNotFound(UNKNOWN)
     kits = await kits_of(tx, [one.variant_id for one in variants]) if row.kind == "kit" else NO_KITS
     if row.kind == "kit":
         _count(variants, kits)
@@ -469,14 +464,13 @@ async def variants_on_sale(tx: ReadTx, actor: Actor, product_id: UUID) -> tuple[
     asked = {"product_id": product_id, "viewer": actor.user_id}
     visible, variants = await tx.batch(first_as(_Visible, _VISIBLE_PRODUCT, asked), all_as(Variant, _VARIANTS, asked))
     if visible is None:
-        raise ProductNotFound(_UNKNOWN)
+        raise ProductNotFound(UNKNOWN)
     return visible.currency, variants
 
 
-async def require_visible(tx: ReadTx, actor: Actor, product_id: UUID) -> None:
-    """Raises: ProductNotFound when the actor may not see the product."""
-    if await tx.first(_VISIBLE_PRODUCT, {"product_id": product_id, "viewer": actor.user_id}) is None:
-        raise ProductNotFound(_UNKNOWN)
+async def require_visible(tx: ReadTx, actor: Actor, product_id: UUID) -> UUID:
+    """Who sells the product. Raises: ProductNotFound when the actor may not see it."""
+    return await tx.fetch(visible_query(actor, product_id))
 
 
 async def picture_of(tx: ReadTx, actor: Actor, product_id: UUID) -> Subject:
@@ -487,5 +481,5 @@ async def picture_of(tx: ReadTx, actor: Actor, product_id: UUID) -> Subject:
     """
     picture = await tx.first_as(Subject, _PICTURE, {"product_id": product_id, "viewer": actor.user_id})
     if picture is None:
-        raise ProductNotFound(_UNKNOWN)
+        raise ProductNotFound(UNKNOWN)
     return picture

@@ -6,8 +6,8 @@ import polars as pl
 
 from api.operations.load.history import History
 from api.operations.load.rows_catalog import id_map, with_ids
-from api.reviews.commands import text_digest
 from api.reviews.votes.helpfulness import wilson
+from api.reviews.writing.commands import text_digest
 
 ORIGIN = "generated"
 _STARS = (1, 2, 3, 4, 5)

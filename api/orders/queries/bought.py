@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import ARRAY, Text, Uuid, any_, bindparam, cast, func, or_, select
 
 from api.kernel.actor import Actor
-from api.kernel.db import ReadTx
+from api.kernel.db import Query, ReadTx, Result
 from api.orders.models import Order, OrderItem
 
 _PRODUCT = bindparam("product_id", type_=Uuid)
@@ -75,9 +75,13 @@ async def has_bought(tx: ReadTx, actor: Actor, product_id: UUID) -> bool:
     return actor.user_id is not None and await tx.first(_BOUGHT, asked) is not None
 
 
-async def received_in(tx: ReadTx, actor: Actor, product_id: UUID) -> UUID | None:
+def received_query(actor: Actor, product_id: UUID) -> Query[UUID | None]:
     """The first order of the actor's in which the product was delivered; None without one."""
-    found: UUID | None = await tx.scalar(_RECEIVED, {"product_id": product_id, "buyer": actor.user_id})
+    return Query(_RECEIVED, {"product_id": product_id, "buyer": actor.user_id}, _first_value)
+
+
+def _first_value(result: Result) -> UUID | None:
+    found: UUID | None = result.rows[0][0] if result.rows else None
     return found
 
 

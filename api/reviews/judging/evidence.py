@@ -1,17 +1,17 @@
-"""What the shop knows of a review beyond its text, read in one round trip: its author's other reviews, those of the
-same place, those of its product, and texts that are like it."""
+"""What the shop knows of a review beyond its text: its author's other reviews, those of the same place, those of its
+product, and texts that are like it. All of it is read in one round trip."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ARRAY, BigInteger, SmallInteger, String, Uuid, and_, bindparam, case, func, or_, select
 
-from api.identity.queries import registered_at
+from api.identity.queries import registered_query
 from api.kernel import clock
-from api.kernel.db import ReadTx, all_as, first_as
+from api.kernel.db import Query, all_as, first_as
 from api.reviews.judging.likeness import ALIKE, bands, likeness
 from api.reviews.judging.rules import Facts
 from api.reviews.judging.traces import Trace
@@ -62,10 +62,21 @@ class Known:
 
 
 @dataclass(frozen=True, slots=True)
-class _Like:
+class Like:
+    """A review that shares a band with another one's text."""
+
     user_id: UUID
     product_id: UUID
     signature: list[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What `evidence_queries` found. `registered`: when its author's account was opened."""
+
+    known: Known | None
+    like: list[Like]
+    registered: Mapping[UUID, datetime]
 
 
 _ME = ReviewSignal.user_id == bindparam("user_id", type_=Uuid)
@@ -138,8 +149,8 @@ LIKE = (
 )
 
 
-async def facts_about(tx: ReadTx, one: Case, mood: float | None, languages: tuple[str, ...]) -> Facts:
-    """All that the rules know of it."""
+def evidence_queries(one: Case) -> tuple[Query[Known | None], Query[list[Like]], Query[dict[UUID, datetime]]]:
+    """For the batch of whoever writes the review: the parts of an `Evidence`."""
     asked = {
         "review_id": one.review_id,
         "user_id": one.user_id,
@@ -151,11 +162,14 @@ async def facts_about(tx: ReadTx, one: Case, mood: float | None, languages: tupl
         "device": one.trace.device,
     }
     own = [] if one.signature is None else bands(one.signature)
-    known, like = await tx.batch(
-        first_as(Known, KNOWN, asked), all_as(_Like, LIKE, {"review_id": one.review_id, "bands": own})
-    )
+    like = all_as(Like, LIKE, {"review_id": one.review_id, "bands": own})
+    return first_as(Known, KNOWN, asked), like, registered_query([one.user_id])
+
+
+def facts_of(one: Case, found: Evidence, mood: float | None, languages: tuple[str, ...]) -> Facts:
+    """All that the rules know of it."""
+    known, like, since = found.known, found.like, found.registered.get(one.user_id)
     assert known is not None
-    since = (await registered_at(tx, [one.user_id])).get(one.user_id)
     alike = [each for each in like if one.signature and likeness(one.signature, each.signature) >= ALIKE]
     own_alike = sum(each.user_id == one.user_id and each.product_id != one.product_id for each in alike)
     return Facts(

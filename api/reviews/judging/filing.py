@@ -1,30 +1,40 @@
 """Judge a review as a part of the save that makes it necessary, and keep what was found and decided."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, select
-from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy import Uuid, bindparam, exists, select
 
-from api.kernel import outbox
 from api.kernel.context import Context
-from api.kernel.db import Tx
+from api.kernel.db import Query, Result, Tx
 from api.kernel.errors import Forbidden
 from api.kernel.ids import new_id
+from api.kernel.outbox import Event, events_part
+from api.kernel.statement import OPEN_GATE, Part, compose
 from api.reviews.events import AGGREGATE
-from api.reviews.judging.evidence import Case, facts_about
+from api.reviews.judging.evidence import Case, Evidence, facts_of
 from api.reviews.judging.likeness import bands
 from api.reviews.judging.mood import mood
 from api.reviews.judging.rules import Decision, Finding, Thresholds, Verdict, judge
-from api.reviews.moderation.models import BuyersOnly, QueuedReview, ReviewDecision, ReviewSignal
+from api.reviews.judging.statements import decide_part, leave_part, sign_part, wait_part
+from api.reviews.moderation.models import BuyersOnly, ReviewDecision
 
 STATUS_OF: dict[Decision, str] = {"publish": "published", "queue": "queued", "reject": "rejected"}
 # Says that something was decided about a review, so that its author is told.
 JUDGED = "ReviewJudged"
 # An administrator's rejection is not undone by an edit: somebody looks again.
 REFUSED = Finding("refused", 0.5, "An administrator rejected it before.")
+# Whether the product's seller takes reviews of it from those only who received it.
+BUYERS_ONLY = exists().where(
+    BuyersOnly.subject_id.in_([bindparam("product_id", type_=Uuid), bindparam("seller_id", type_=Uuid)])
+)
+_LAST_RULING = (
+    select(ReviewDecision.decision)
+    .where(ReviewDecision.review_id == bindparam("review_id", type_=Uuid), ReviewDecision.decided_by.is_not(None))
+    .order_by(ReviewDecision.decision_id.desc())
+    .limit(1)
+)
 
 
 class BuyersOnlyReview(Forbidden):
@@ -47,19 +57,10 @@ class Decided:
     decided_by: UUID | None = None
 
 
-async def require_welcome(tx: Tx, product_id: UUID, seller_id: UUID, *, verified: bool) -> None:
-    """Raises: BuyersOnlyReview for somebody who did not receive the product, where its seller wants buyers only."""
-    if verified:
-        return
-    wanted = select(BuyersOnly.subject_id).where(BuyersOnly.subject_id.in_([product_id, seller_id])).limit(1)
-    if await tx.first(wanted) is not None:
-        raise BuyersOnlyReview("Its seller takes reviews of those who received it here.")
-
-
-async def judged(tx: Tx, ctx: Context, one: Case, *, refused: bool = False) -> Verdict:
+def judged(ctx: Context, one: Case, found: Evidence, *, refused: bool = False) -> Verdict:
     """What the rules say of it. `refused`: an administrator's last decision about it was against it."""
     language = one.language or ctx.settings.languages.own
-    facts = await facts_about(tx, one, mood(one.text, language), ctx.settings.languages.known)
+    facts = facts_of(one, found, mood(one.text, language), ctx.settings.languages.known)
     verdict = judge(facts, thresholds(ctx))
     if not refused:
         return verdict
@@ -74,10 +75,11 @@ def thresholds(ctx: Context) -> Thresholds:
     return Thresholds(settings.review_queue_score, settings.review_queue_score_unverified, settings.review_reject_score)
 
 
-async def file(tx: Tx, one: Case, verdict: Verdict, *, version: int, cause: str) -> None:
-    """Keep the signals of a review whose rows are written, what the rules decided, and its place in the queue."""
+def filed(one: Case, verdict: Verdict, *, version: int, cause: str) -> tuple[list[Part], Event]:
+    """For the statement that writes a review: what keeps its signals, what the rules decided, and its place in the
+    queue, with the event that tells of the decision."""
     signed = None if one.signature is None else list(one.signature)
-    signals = {
+    signal = {
         "review_id": one.review_id,
         "user_id": one.user_id,
         "product_id": one.product_id,
@@ -88,17 +90,36 @@ async def file(tx: Tx, one: Case, verdict: Verdict, *, version: int, cause: str)
         "bands": None if signed is None else bands(signed),
         "toxicity": one.toxicity,
     }
-    row = upsert(ReviewSignal).values(signals)
-    said = {name: signals[name] for name in ("address", "device", "signature", "bands", "toxicity")}
-    await tx.execute(row.on_conflict_do_update(index_elements=["review_id"], set_=said))
     decided = Decided(one.review_id, version, cause, STATUS_OF[verdict.decision], verdict.score, verdict.reasons)
-    await record(tx, decided, _payload(one.product_id, one.seller_id, one.rating))
-    await place(tx, decided)
+    about = {"productId": one.product_id, "sellerId": one.seller_id, "rating": one.rating}
+    parts, event = _decided(decided, about)
+    return [sign_part(signal), *parts], event
 
 
-async def record(tx: Tx, decided: Decided, about: dict[str, Any]) -> UUID:  # Any: of the event
-    """Add a decision to the journal, and the event that tells the author; returns its id."""
-    decision_id = new_id()
+async def record(tx: Tx, decided: Decided, about: Mapping[str, object]) -> None:
+    """Add a decision to the journal, put the review in the queue or take it out, and tell of it. `about`: what the
+    event says of the review."""
+    parts, event = _decided(decided, about)
+    await tx.execute(*compose([OPEN_GATE, *parts, events_part([event])], "1"))
+
+
+async def wait_for_administrator(tx: Tx, review_id: UUID, cause: str, score: float, reasons: Sequence[Finding]) -> None:
+    """Put it in the queue; what is said of one that waits already is replaced."""
+    part = wait_part(review_id, cause, score, [asdict(one) for one in reasons])
+    await tx.execute(*compose([OPEN_GATE, part], "1"))
+
+
+def refused_query(review_id: UUID) -> Query[bool]:
+    """Whether the last decision of an administrator about it was against it."""
+    return Query(_LAST_RULING, {"review_id": review_id}, _is_refused)
+
+
+def _is_refused(result: Result) -> bool:
+    return [row[0] for row in result.rows] == ["rejected"]
+
+
+def _decided(decided: Decided, about: Mapping[str, object]) -> tuple[list[Part], Event]:
+    decision_id, reasons = new_id(), [asdict(one) for one in decided.reasons]
     row = {
         "decision_id": decision_id,
         "review_id": decided.review_id,
@@ -106,45 +127,14 @@ async def record(tx: Tx, decided: Decided, about: dict[str, Any]) -> UUID:  # An
         "cause": decided.cause,
         "decision": decided.decision,
         "score": decided.score,
-        "reasons": [asdict(one) for one in decided.reasons],
+        "reasons": reasons,
         "statement": decided.statement,
         "decided_by": decided.decided_by,
     }
-    await tx.execute(upsert(ReviewDecision).values(row))
-    payload = {**about, "status": decided.decision, "decisionId": decision_id}
-    await outbox.emit(tx, AGGREGATE, decided.review_id, JUDGED, payload)
-    return decision_id
-
-
-async def place(tx: Tx, decided: Decided) -> None:
-    """Put a review in the queue, or take it out, as was decided. One that waits keeps its place."""
-    if decided.decision != "queued":
-        of_review = [QueuedReview.review_id == decided.review_id]
-        # What shoppers reported waits for a person, whatever the rules say of an edit.
-        theirs = [] if decided.decided_by else [QueuedReview.cause != "reported"]
-        await tx.execute(delete(QueuedReview).where(*of_review, *theirs))
-        return
-    await wait_for_administrator(tx, decided.review_id, decided.cause, decided.score, decided.reasons)
-
-
-async def wait_for_administrator(tx: Tx, review_id: UUID, cause: str, score: float, reasons: Sequence[Finding]) -> None:
-    """Put it in the queue; what is said of one that waits already is replaced."""
-    said = {"cause": cause, "score": score, "reasons": [asdict(one) for one in reasons]}
-    row = upsert(QueuedReview).values(review_id=review_id, **said)
-    await tx.execute(row.on_conflict_do_update(index_elements=["review_id"], set_=said))
-
-
-async def was_refused(tx: Tx, review_id: UUID) -> bool:
-    """Whether the last decision of an administrator about it was against it."""
-    last = (
-        select(ReviewDecision.decision)
-        .where(ReviewDecision.review_id == review_id, ReviewDecision.decided_by.is_not(None))
-        .order_by(ReviewDecision.decision_id.desc())
-        .limit(1)
+    place = (
+        wait_part(decided.review_id, decided.cause, decided.score, reasons)
+        if decided.decision == "queued"
+        else leave_part(decided.review_id, decided.decided_by)
     )
-    decision: str | None = await tx.scalar(last)
-    return decision == "rejected"
-
-
-def _payload(product_id: UUID, seller_id: UUID, rating: int) -> dict[str, Any]:  # Any: ids and numbers
-    return {"productId": product_id, "sellerId": seller_id, "rating": rating}
+    told = {**about, "status": decided.decision, "decisionId": decision_id}
+    return [decide_part(row), place], Event(AGGREGATE, decided.review_id, JUDGED, told)

@@ -18,7 +18,7 @@ from api.kernel.context import Context
 from api.kernel.db import Tx
 from api.reviews.commands import Locked, lock, lock_own, set_status
 from api.reviews.errors import NotYourProduct, ReviewChanged, ReviewNotFound
-from api.reviews.judging.filing import Decided, place, record, wait_for_administrator
+from api.reviews.judging.filing import Decided, record, wait_for_administrator
 from api.reviews.judging.rules import Finding
 from api.reviews.moderation.errors import AlreadyAppealed, NotAppealable, ReviewDecided
 from api.reviews.moderation.models import BuyersOnly, QueuedReview, ReviewAppeal
@@ -45,8 +45,7 @@ async def decide(ctx: Context, actor: Actor, review_id: UUID, body: ReviewDecisi
             if (made.decided_by, made.decision, made.statement) != (actor.user_id, outcome, body.statement):
                 raise ReviewDecided("Read what was decided, or reopen it.", extra={"decision": made.decision})
             return await case_of(tx, actor, review_id)
-        if review.version != body.version:
-            raise ReviewChanged
+        _require_seen(review, body)
         cause: Cause = "appeal" if waits is not None and waits[0] == "appeal" else "administrator"
         await _ruled(tx, actor, review, outcome, cause=cause, statement=body.statement)
         return await case_of(tx, actor, review_id)
@@ -110,7 +109,6 @@ async def suspect(
         decided = Decided(review_id, review.version, cause, "queued", score, reasons)
         await set_status(tx, review, "queued")
         await record(tx, decided, _about(review))
-        await place(tx, decided)
         return True
 
     return await ctx.db.run(work)
@@ -146,6 +144,11 @@ async def _locked(tx: Tx, actor: Actor, review_id: UUID) -> Locked:
     return review
 
 
+def _require_seen(review: Locked, body: ReviewDecisionIn) -> None:
+    if review.version != body.version:
+        raise ReviewChanged
+
+
 async def _ruled(tx: Tx, actor: Actor, review: Locked, outcome: Status, **said: Any) -> None:  # Any: as of a decision
     """What an administrator decides, with what the rules said before."""
     newest = (await case_of(tx, actor, review.review_id)).decisions
@@ -162,7 +165,6 @@ async def _ruled(tx: Tx, actor: Actor, review: Locked, outcome: Status, **said: 
     )
     await set_status(tx, review, outcome)
     await record(tx, decided, _about(review))
-    await place(tx, decided)
 
 
 def _about(review: Locked) -> dict[str, Any]:  # Any: ids and numbers of an event

@@ -10,7 +10,7 @@ from api.catalog.routes import ProductId
 from api.kernel.auth import AdminActor, SellerActor, SignedIn
 from api.kernel.context import Ctx
 from api.kernel.errors import Forbidden, NotAuthenticated, ValidationFailed
-from api.kernel.pagination import Page, by_time, pagination, place_of
+from api.kernel.pagination import Page, by_time, page_of, place_of
 from api.kernel.paths import id_in_path
 from api.kernel.problems import responses
 from api.reviews.errors import NotYourProduct, ReviewChanged, ReviewNotFound
@@ -44,8 +44,8 @@ async def list_waiting_reviews(ctx: Ctx, actor: AdminActor, page: Page) -> Waiti
     Continue with `nextCursor`, not with `page`."""
     async with ctx.db.read() as tx:
         shown, more = await queries.waiting(tx, actor, page, place_of(page, ctx.keys, _QUEUE, by_time))
-    last = (shown[-1].queued_at, shown[-1].review_id) if more else None
-    return WaitingReviewList(reviews=shown, pagination=pagination(page, ctx.keys, _QUEUE, None, last))
+    following = page_of(page, ctx.keys, _QUEUE, shown, lambda one: (one.queued_at, one.review_id), more=more)
+    return WaitingReviewList(reviews=shown, pagination=following)
 
 
 @router.put(

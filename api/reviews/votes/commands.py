@@ -6,7 +6,7 @@ from uuid import UUID
 from api.kernel.actor import Actor
 from api.kernel.context import Context
 from api.kernel.db import Tx
-from api.reviews.commands import lock_published, set_vote
+from api.reviews.commands import Locked, lock_published, set_vote
 from api.reviews.errors import OwnProductReview, OwnReview
 from api.reviews.judging.traces import UNKNOWN, Trace
 from api.reviews.schemas import Votes
@@ -26,11 +26,15 @@ async def vote(ctx: Context, actor: Actor, review_id: UUID, *, helpful: bool | N
 
     async def work(tx: Tx) -> Votes:
         review = await lock_published(tx, review_id)
-        if review.user_id == actor.user_id:
-            raise OwnReview("Others say whether it is helpful.")
-        if review.seller_id == actor.user_id:
-            raise OwnProductReview("Its seller has no vote: answer the review.")
+        _require_voter(actor, review)
         found, not_found = await set_vote(tx, actor, review, helpful, trace)
         return Votes(review_id=review_id, helpful_count=found, not_helpful_count=not_found, vote=_WORDS[helpful])
 
     return await ctx.db.run(work)
+
+
+def _require_voter(actor: Actor, review: Locked) -> None:
+    if review.user_id == actor.user_id:
+        raise OwnReview("Others say whether it is helpful.")
+    if review.seller_id == actor.user_id:
+        raise OwnProductReview("Its seller has no vote: answer the review.")

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Query
 from api.kernel.auth import AdminActor
 from api.kernel.context import Ctx
 from api.kernel.errors import Forbidden, NotAuthenticated, ValidationFailed
-from api.kernel.pagination import Page, PageLimit, by_id, pagination, place_of
+from api.kernel.pagination import Page, PageLimit, by_id, page_of, place_of
 from api.kernel.paths import id_in_path
 from api.kernel.problems import responses
 from api.search.log import marts
@@ -67,8 +67,8 @@ async def list_synonyms(
     before = place_of(page, ctx.keys, listing, by_id)
     async with ctx.db.read() as tx:
         shown, more = await queries.synonyms(tx, actor, state, page, before)
-    following = [shown[-1].synonym_id] if more else None
-    return SynonymList(synonyms=shown, pagination=pagination(page, ctx.keys, listing, None, following))
+    following = page_of(page, ctx.keys, listing, shown, lambda one: [one.synonym_id], more=more)
+    return SynonymList(synonyms=shown, pagination=following)
 
 
 @router.post(

@@ -32,6 +32,7 @@ from tests.harness.buying import Market
 from tests.harness.coupons import promote
 from tests.harness.digital import Game
 from tests.harness.kits import kit_of, made_of
+from tests.harness.reviews import Reviewing
 from tests.harness.sessions import guest_headers
 from tests.harness.shop import PASSWORD, Person
 from tests.harness.wire import Wire, watched_wire
@@ -89,6 +90,16 @@ COSTS = {
     "remove a line": (2, 1),
     "read the cart": (1, 1),
     "refresh": (1, 1),
+    # With the product, the plan of the page, the counts of its stars and the names of their authors.
+    "list reviews": (6, 2),
+    "list verified reviews": (7, 2),
+    "summary of reviews": (2, 1),
+    # The product; behind the author's lock, all that decides about it; both rows with what was found and decided; the
+    # commit; and what is answered. With the reviews that are there, pictures are two more.
+    "submit a review": (10, 5),
+    "edit a review": (12, 6),
+    "vote on a review": (4, 4),
+    "own reviews": (4, 2),
 }
 BEGUN_BEFORE_CARTS_WERE_CLAIMED = """
     with checkout as (
@@ -233,6 +244,7 @@ async def test_requests_cost_what_is_written_here(
     queued = await counted.send("change what waits then", seller, f"/products/{product['productId']}", held, "PATCH")
     assert queued["status"] == "pending_review"
     await with_offers(counted, market, buyer)
+    await with_reviews(counted, market, buyer, seller)
     async with counted.ctx.db.read() as tx:
         before = counted.sent
         await units_sold_in_category_of(tx, UUID(product["productId"]), 10)
@@ -259,6 +271,27 @@ async def with_offers(counted: Counted, market: Market, buyer: Person) -> None:
     path = f"/products/{products[0]['productId']}/offers"
     found = await counted.send("offers", buyer, path, None, "GET")
     assert len(found["offers"]) == 2
+
+
+async def with_reviews(counted: Counted, market: Market, buyer: Person, seller: Person) -> None:
+    reviewing = Reviewing(market, seller)
+    answered = reviewing.review(market.person())["reviewId"]
+    assert reviewing.on(seller, "POST", answered, "/answer", json={"text": "Thank you."}).status_code == 201
+    path, spam = f"/products/{reviewing.id}/reviews", "Great one. Call me: +49 170 1234567"
+    made = await counted.send("submit a review", buyer, path, {"rating": 5, "comment": spam})
+    assert made["status"] == "queued"
+    review = f"/reviews/{made['reviewId']}"
+    edited = await counted.send("edit a review", buyer, review, {"comment": "Great one."}, "PATCH")
+    assert edited["status"] == "published"
+    voted = await counted.send("vote on a review", buyer, f"/reviews/{answered}/helpful", None)
+    assert voted["helpfulCount"] == 1
+    listed = await counted.send("list reviews", buyer, path, None, "GET")
+    assert {one["reviewId"] for one in listed["reviews"]} == {answered, made["reviewId"]}
+    only = await counted.send("list verified reviews", buyer, f"{path}?verified=true", None, "GET")
+    assert only["pagination"]["total"] == 0
+    await counted.send("summary of reviews", buyer, f"{path}/summary", None, "GET")
+    own = await counted.send("own reviews", buyer, "/users/me/reviews", None, "GET")
+    assert made["reviewId"] in {one["reviewId"] for one in own["reviews"]}
 
 
 async def with_backorders(counted: Counted, market: Market, buyer: Person, seller: Person) -> None:

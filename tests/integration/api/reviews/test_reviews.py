@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import pytest
 
-from api.reviews.commands import MOST_AN_HOUR
+from api.reviews.writing.commands import MOST_AN_HOUR
 from tests.harness.buying import Market
 from tests.harness.pictures import base64_of, png
 from tests.harness.reviews import Reviewing
@@ -111,6 +111,42 @@ def test_what_a_review_may_not_say_is_named(reviewing: Reviewing, body: dict[str
     errors = problem(reviewing.send(author, **body), 422, "validation-failed")["errors"]
     assert errors[0]["pointer"] == pointer, errors
     assert reviewing.listed(author)["reviews"] == []
+
+
+def test_what_an_edit_an_answer_a_report_or_an_appeal_may_not_say_is_named(
+    market: Market, reviewing: Reviewing
+) -> None:
+    author, reader, admin = market.person(), market.person(), market.admin()
+    review = reviewing.review(author)["reviewId"]
+    script, link = "<script>alert(1)</script>", "see https://example.com/thing"
+    wrong: list[tuple[Person, str, str, dict[str, Any], str]] = [
+        (author, "PATCH", "", {}, ""),
+        (author, "PATCH", "", {"rating": 0}, "/rating"),
+        (author, "PATCH", "", {"rating": 6}, "/rating"),
+        (author, "PATCH", "", {"comment": None}, ""),
+        (author, "PATCH", "", {"comment": script}, "/comment"),
+        (author, "PATCH", "", {"title": link}, "/title"),
+        (author, "PATCH", "", {"comment": "a" * 1_000_000}, "/comment"),
+        (author, "PATCH", "", {"images": ["not a picture"]}, "/images/0"),
+        (reviewing.seller, "POST", "/answer", {"text": script}, "/text"),
+        (reviewing.seller, "POST", "/answer", {"text": "a" * 1_000_000}, "/text"),
+        (reader, "POST", "/report", {"reason": "ugly"}, "/reason"),
+        (reader, "POST", "/report", {"reason": "spam", "comment": "a" * 1_001}, "/comment"),
+        (author, "PUT", "/appeal", {"comment": "a" * 2_001}, "/comment"),
+        (author, "PUT", "/appeal", {"comment": "my card 4242 4242 4242 4242"}, "/comment"),
+    ]
+    for who, method, end, body, pointer in wrong:
+        errors = problem(reviewing.on(who, method, review, end, json=body), 422, "validation-failed")["errors"]
+        assert (method, end, errors[0]["pointer"]) == (method, end, pointer)
+    for body, pointer in (
+        ({"version": 0, "decision": "publish"}, "/version"),
+        ({"version": 1, "decision": "hide"}, "/decision"),
+        ({"version": 1, "decision": "reject"}, ""),
+    ):
+        path = f"/api/v1/admin/reviews/{review}/decision"
+        refused = market.client.put(path, json=body, headers=admin.headers)
+        assert problem(refused, 422, "validation-failed")["errors"][0]["pointer"] == pointer
+    assert reviewing.on(author, "GET", review).json()["version"] == 1
 
 
 def test_who_may_not_review_is_told_why(market: Market, reviewing: Reviewing) -> None:

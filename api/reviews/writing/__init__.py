@@ -1,0 +1,1 @@
+"""Write a review, and change it."""
