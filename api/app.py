@@ -29,10 +29,9 @@ from api.kernel.routing import DirectAnswers, RouteIndex
 from api.kernel.server import when_stopping
 from api.kernel.settings import Settings, load_settings
 from api.recommendations.recommender import Recommender
+from api.search import engines
 from api.search.answer.names import Names
-from api.search.engine.store import IndexStore
 from api.search.engine.synonyms import Current
-from api.search.engine.tantivy_index import TantivyIndex
 from api.search.log.recorder import QueryLog
 from api.search.stages.stages import Stages
 from api.search.synonyms.kept import KeptSynonyms
@@ -75,6 +74,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             gc.freeze()
             with when_stopping(streams.close):
                 yield
+            await app.state.search_index.close()
             gc.unfreeze()
         if request_log is not None:
             request_log.close()
@@ -135,7 +135,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 def _finding(app: FastAPI, context: Context, cache: PageCache) -> None:
     """What lists and search find products with."""
     app.state.synonyms = synonyms = KeptSynonyms(context, cache, Current())
-    app.state.search_index = index = TantivyIndex(IndexStore.of(context.settings), synonyms.current)
+    app.state.search_index = index = engines.index_of(context.settings, synonyms.current)
     app.state.category_tree = tree = KeptTree(context, cache)
     app.state.product_lists = ProductLists(context, tree, index)
 

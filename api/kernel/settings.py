@@ -171,6 +171,9 @@ class Settings(Environment):
     refunded."""
     serving_timeout_seconds: float = Field(default=0.25, gt=0)
     """Deadline of a call to the recommender."""
+    search_url: SecretStr | None = None
+    """An OpenSearch cluster that searches: https://user:password@host:9200. Without it search is in process, on files
+    in the folder `search` of the state directory."""
     search_semantic: bool = False
     """Products that a search finds first are ordered by what their texts mean too: serving keeps products' vectors and
     encodes queries, the pipeline encodes products, and the shop asks."""

@@ -133,12 +133,12 @@ def fields_of(
     product: IndexedProduct, units_sold: int, languages: Languages = SHOP, names: CategoryNames = NO_NAMES
 ) -> list[dict[str, Any]]:  # Any: values of several types
     """Field values of a live product's documents, the cheapest first; of FACTS a list by variant."""
-    specifications = list(_pairs(product.specifications))
+    specifications = list(attribute_pairs(product.specifications))
     of_product, pairs = [fact(*pair) for pair in specifications], set(specifications)
     facts: dict[Decimal, list[list[str]]] = {}
     priced: dict[Decimal, set[tuple[str, str]]] = {}
     for variant in product.variants:
-        chosen = list(_pairs(variant["attributes"]))
+        chosen = list(attribute_pairs(variant["attributes"]))
         pairs.update(chosen)
         of_variant = dict.fromkeys([*of_product, *(fact(*pair) for pair in chosen)])
         facts.setdefault(Decimal(variant["price"]), []).append(list(of_variant))
@@ -369,7 +369,8 @@ def span_prefixes(lowest: int, highest: int) -> list[str]:
     return found
 
 
-def _pairs(source: Mapping[str, object]) -> Iterable[tuple[str, str]]:
+def attribute_pairs(source: Mapping[str, object]) -> Iterable[tuple[str, str]]:
+    """Attributes with each of their values."""
     for key, value in source.items():
         if isinstance(value, list):
             yield from ((key, str(item)) for item in value)

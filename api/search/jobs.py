@@ -3,8 +3,7 @@ dropped."""
 
 from api.kernel.context import Context
 from api.kernel.jobs import Bell, Job
-from api.search.engine.store import IndexStore
-from api.search.log.marts import frequent_queries
+from api.search.engines import indexer_of
 from api.search.sync import Changes, Indexer
 
 # Rings when the relay has said what has changed; while it is not heard, the times of change are read every half second.
@@ -14,8 +13,10 @@ _indexers: dict[str, Indexer] = {}
 
 async def refresh(ctx: Context) -> int:
     """Index the products that changed since the last run."""
-    store = IndexStore.of(ctx.settings)
-    indexer = _indexers.setdefault(str(store.root), Indexer(store, frequent_queries, changes=Changes(BELL.ring)))
+    home = str(ctx.settings.home)
+    indexer = _indexers.get(home)
+    if indexer is None:
+        indexer = _indexers[home] = indexer_of(ctx.settings, Changes(BELL.ring))
     return await indexer.refresh(ctx)
 
 

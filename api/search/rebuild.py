@@ -10,9 +10,7 @@ from api.kernel import logs
 from api.kernel.context import open_context
 from api.kernel.environment import exit_on_invalid_settings
 from api.kernel.settings import load_settings
-from api.search.engine.store import IndexStore
-from api.search.log.marts import frequent_queries
-from api.search.sync import Indexer
+from api.search.engines import indexer_of
 
 
 async def main() -> int:
@@ -20,7 +18,11 @@ async def main() -> int:
     settings = load_settings()
     logs.configure(settings.log_level)
     async with open_context(settings) as ctx:
-        return await Indexer(IndexStore.of(settings), frequent_queries).rebuild(ctx)
+        indexer = indexer_of(settings)
+        try:
+            return await indexer.rebuild(ctx)
+        finally:
+            await indexer.close()
 
 
 if __name__ == "__main__":

@@ -82,7 +82,7 @@ async def search(ctx: Ctx, request: Request, asked: Annotated[SearchParams, Quer
     if filters.categories:
         filters = in_tree(filters, await (await tree_of(request)).now())
     for name in filters.attributes:
-        if not index.knows_attribute(name):
+        if not await index.knows_attribute(name):
             raise unknown_attribute(name, await index.attribute_names())
     listing = cursors.listing_of(asked.sort, asked.q, asked.filters, language)
     after = cursors.read(ctx.keys, listing, asked.cursor)

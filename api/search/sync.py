@@ -151,6 +151,9 @@ class Indexer:
                 return await self._sweep(ctx, folder)
             return await self._index(ctx, folder, products)
 
+    async def close(self) -> None:
+        """End what the process has open of the index."""
+
     async def _index(self, ctx: Context, folder: Path, products: set[UUID]) -> int:
         """Index the products that are known to have changed."""
         count = 0

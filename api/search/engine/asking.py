@@ -4,8 +4,7 @@ One question is asked of the engine: all words; and, where few products have the
 for all of them (`Asked.every`, `Asked.some`).
 """
 
-import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import TypeVar
@@ -19,14 +18,13 @@ from api.search.engine.reader import Reader
 from api.search.engine.synonyms import Synonyms
 from api.search.engine.vocabulary import SurfaceVocabulary, Vocabulary
 from api.search.suggestions.vocabulary import CatalogVocabulary
-from api.search.text import LONGEST, Word, folded_code, read
-from api.search.text.stops import fillers, stops
+from api.search.text import LONGEST, Word, folded_code, read, wording
+from api.search.text.wording import MAX_WORDS, MIN_CODE
 from api.search.texts import Tongue
 
 K = TypeVar("K")
 V = TypeVar("V")
 
-MAX_WORDS = 20
 # An unknown word is at most so many known ones, of at least so many letters each.
 MOST_PARTS = 4
 MIN_PART = 3
@@ -35,9 +33,6 @@ MOST_KEPT = 20_000
 # What may have been meant by an unknown word.
 MOST_MEANT = 5
 MOST_COMPOUNDS = 5
-# A code has at least so many characters; shorter ones are numbers.
-MIN_CODE = 4
-_LETTERS_AND_NUMBERS = re.compile(r"[a-z]+|[0-9]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +124,6 @@ class Asking:
     _ones: dict[str, _Meant] = field(default_factory=dict)
     _writings: dict[Word, list[_Meant]] = field(default_factory=dict)
     _titles: dict[str, Query] = field(default_factory=dict)
-    _unasked: tuple[frozenset[str], frozenset[str]] | None = None
 
     @classmethod
     def of(cls, reader: Reader, language: str | None, synonyms: Synonyms) -> "Asking":
@@ -144,8 +138,9 @@ class Asking:
 
     def ask(self, text: str) -> Asked:
         """What a text asks for; it has at least one character that is no blank."""
-        words = _different(read(text)[:MAX_WORDS])
-        asked, filling, dropped = self._sorted(words)
+        words = wording.different(read(text)[:MAX_WORDS])
+        asked, filling = wording.divided(words, {self.tongue.language, self.tongue.own})
+        dropped = {word.shown for word in filling}
         slots: list[Slot | None] = [self._known(asked, place) for place in range(len(asked))]
         found = [slot for slot in slots if slot is not None]
         for place, slot in enumerate(slots):
@@ -179,18 +174,6 @@ class Asking:
         product_id = str(self.searcher.doc(found[0][1]).get_first("product_id"))
         return Query.term_query(self.tongue.schema, "product_id", product_id)
 
-    def _sorted(self, words: Sequence[Word]) -> tuple[list[Word], list[Word], set[str]]:
-        """Those that are asked for, those that only order, and of these the forms of what was dropped."""
-        if self._unasked is None:
-            languages = {self.tongue.language, self.tongue.own}
-            self._unasked = (frozenset().union(*map(stops, languages)), frozenset().union(*map(fillers, languages)))
-        stop, filler = self._unasked
-        asked = [word for word in words if word.shown not in stop and word.shown not in filler]
-        if not asked:
-            return list(words), [], set()
-        filling = [word for word in words if word.shown in filler]
-        return asked, filling, {word.shown for word in filling}
-
     def _known(self, words: Sequence[Word], place: int) -> Slot | None:
         """The word as the catalog has it, in one of its writings; None when it has none."""
         word = words[place]
@@ -207,17 +190,9 @@ class Asking:
         return _kept(self._writings, word, lambda: list(self._in_writings(word)))
 
     def _in_writings(self, word: Word) -> Iterator[_Meant]:
-        if word.joined:
-            yield self._one(word.joined)
-            yield self._together(word.parts)
-            return
-        yield self._one(word.shown)
-        if word.shown.isalpha():
-            return
-        parts = _LETTERS_AND_NUMBERS.findall(word.shown)
-        if len(parts) > 1 and "".join(parts) == word.shown:
-            yield self._together(parts)
-        if (code := self._code(word.shown)) is not None:
+        for forms in wording.writings(word):
+            yield self._together(forms)
+        if word.joined is None and not word.shown.isalpha() and (code := self._code(word.shown)) is not None:
             yield _Meant(Query.const_score_query(code, weights.CODE_IN_TEXT), 1, word.shown)
 
     def _joined(self, words: Sequence[Word], place: int) -> Iterator[_Meant]:
@@ -334,7 +309,7 @@ class Asking:
         return [(getattr(names, field), stem) for names, stem in stems if stem is not None]
 
     def _code(self, text: str) -> Query | None:
-        if " " in text.strip() and not any(char.isdigit() for char in text):
+        if not wording.may_be_code(text):
             return None
         code = folded_code(text)
         if len(code) < MIN_CODE or not self.searcher.doc_freq("codes", code):
@@ -351,10 +326,6 @@ def _kept(kept: dict[K, V], key: K, make: Callable[[], V]) -> V:
             kept.clear()
         kept[key] = found
     return found
-
-
-def _different(words: Iterable[Word]) -> list[Word]:
-    return list({word.shown: word for word in words}.values())
 
 
 def _any(searcher: tantivy.Searcher, *queries: Query) -> bool:

@@ -97,11 +97,14 @@ class Found:
 class SearchIndex(ListCounter, KnownAttributes, Protocol):
     """The operations that the routes use, the counts of product lists, and the names of attributes."""
 
-    def knows_attribute(self, name: str) -> bool:
+    async def knows_attribute(self, name: str) -> bool:
         """Whether a product on sale has an attribute of this name, in one of its spellings. Raises: IndexNotReady."""
 
     def forms(self, text: str, language: str | None = None) -> frozenset[str]:
         """The words of a text as the index compares them, for a reader of a language."""
+
+    async def close(self) -> None:
+        """End what the process has open of it."""
 
     async def search(self, query: SearchQuery) -> Found:
         """Raises: IndexNotReady (503) before the first build."""

@@ -35,7 +35,7 @@ def tongue(languages: Languages, language: str | None) -> Tongue:
 def with_filters(searcher: tantivy.Searcher, text: Query, filters: Filters) -> Query:
     """`text` restricted by every filter, and to one document of each product; filters do not score."""
     wanted = Wanted.of(searcher, filters.attributes) if filters.attributes else None
-    return _scored(text, [*_of_product(filters), *once(map(_hundredths, filters.prices), wanted)])
+    return _scored(text, [*_of_product(filters), *once(map(cents_of, filters.prices), wanted)])
 
 
 def without(text: Query, unwanted: Sequence[Query]) -> Query:
@@ -54,7 +54,7 @@ def at_every_price(searcher: tantivy.Searcher, text: Query, filters: Filters) ->
 def at_prices(text: Query, filters: Filters, cheaper_than: int | None = None) -> Query:
     """As `with_filters` without attributes, but at every price of a product that is asked for; `cheaper_than`: of those
     that have a price below so many cents too."""
-    clauses = [*_of_product(filters), *_all_within("price_cents", [_hundredths(span) for span in filters.prices])]
+    clauses = [*_of_product(filters), *_all_within("price_cents", [cents_of(span) for span in filters.prices])]
     if cheaper_than is not None:
         clauses += _all_within("lower_cents", [(0, cheaper_than - 1)])
     return _scored(text, clauses)
@@ -62,7 +62,7 @@ def at_prices(text: Query, filters: Filters, cheaper_than: int | None = None) ->
 
 def lowest_asked(filters: Filters) -> int | None:
     """In cents, where the prices that are asked for are one range; None where they are several."""
-    spans = sorted(map(_hundredths, filters.prices))
+    spans = sorted(map(cents_of, filters.prices))
     reached = spans[0][1]
     for low, high in spans[1:]:
         if low > reached + 1:
@@ -87,7 +87,7 @@ def _of_product(filters: Filters) -> list[tuple[Occur, Query]]:
         *_either("brand_key", [documents.brand_term(brand) for brand in filters.brands]),
         *_either("categories", [documents.category_key(category) for category in filters.categories]),
         *_either("product_id", [str(product) for product in filters.products]),
-        *_any_span("rating_hundredths", [_hundredths(span) for span in filters.ratings]),
+        *_any_span("rating_hundredths", [cents_of(span) for span in filters.ratings]),
         *_flags({"prime": filters.prime, "in_stock": filters.in_stock}),
     ]
     return [(Occur.Must, Query.const_score_query(part, 0.0)) for part in parts]
@@ -109,7 +109,7 @@ def list_query(query: ProductQuery) -> Query:
         # By its shortest text: 1.1 times 100 is a little more than 110.
         parts.append(_between("rating_hundredths", math.ceil(Decimal(str(query.min_rating)) * 100), _NO_UPPER))
     asked = [] if query.min_price is query.max_price is None else [Span(query.min_price, query.max_price)]
-    return Query.boolean_query([*((Occur.Must, part) for part in parts), *once(map(_hundredths, asked))])
+    return Query.boolean_query([*((Occur.Must, part) for part in parts), *once(map(cents_of, asked))])
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +187,7 @@ def _flags(wanted: Mapping[str, bool | None]) -> list[Query]:
     return [Query.term_query(documents.schema(), field, value) for field, value in wanted.items() if value is not None]
 
 
-def _hundredths(span: Span) -> Cents:
+def cents_of(span: Span) -> Cents:
     """The whole hundredths within a span."""
     upper = _NO_UPPER if span.upper is None else math.floor(span.upper * 100)
     return math.ceil((span.lower or ZERO) * 100), upper

@@ -91,7 +91,7 @@ class TantivyIndex:
             return []
         return await asyncio.to_thread(facets.attribute_names, reader)
 
-    def knows_attribute(self, name: str) -> bool:
+    async def knows_attribute(self, name: str) -> bool:
         """See `SearchIndex`."""
         searcher = self._current().searcher
         return any(searcher.doc_freq("attribute_names", spelled) for spelled in documents.spellings(name))
@@ -107,6 +107,9 @@ class TantivyIndex:
     ) -> list[str]:
         """See `SearchIndex`."""
         return self._current().suggestions.complete(text, limit, language, forgive=forgive, titles=titles)
+
+    async def close(self) -> None:
+        """See `SearchIndex`."""
 
     def _current(self, *, newest: bool = False) -> Reader:
         reader = self._reader

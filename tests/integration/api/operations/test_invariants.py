@@ -50,6 +50,7 @@ from tests.harness.reviews import OF_REVIEWS
 BREAKS: dict[str, tuple[str, ...]] = {
     **OF_CATALOG,
     **OF_REVIEWS,
+    "R-I43-decided": ("update search_synonyms set state = 'removed'",),
     "R-I19-redeemed": (PROMOTION.format(redeemed=1, total="null", buyer="null"),),
     "R-I19-limit": ("alter table promotions drop constraint ck_promotions_redeemed", *used(orders=2, total="1")),
     "R-I19-buyer": used(orders=2, buyer="1"),

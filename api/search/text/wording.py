@@ -1,0 +1,49 @@
+"""Which words of a query are asked for, and how each of them may be written: the same for every engine."""
+
+import re
+from collections.abc import Collection, Iterable, Sequence
+from functools import lru_cache
+
+from api.search.text import Word
+from api.search.text.stops import fillers, stops
+
+MAX_WORDS = 20
+# A code has at least so many characters; shorter ones are numbers.
+MIN_CODE = 4
+_LETTERS_AND_NUMBERS = re.compile(r"[a-z]+|[0-9]+")
+
+
+def different(words: Iterable[Word]) -> list[Word]:
+    """Each word once."""
+    return list({word.shown: word for word in words}.values())
+
+
+def divided(words: Sequence[Word], languages: Collection[str]) -> tuple[list[Word], list[Word]]:
+    """The words that are asked for, and the fillers, which only order. All are asked for where nothing else would be.
+    `languages`: those that the text may be in."""
+    stop, filler = _unasked(frozenset(languages))
+    asked = [word for word in words if word.shown not in stop and word.shown not in filler]
+    if not asked:
+        return list(words), []
+    return asked, [word for word in words if word.shown in filler]
+
+
+def writings(word: Word) -> list[tuple[str, ...]]:
+    """The ways to write a word: each one form, or several that stand for it together."""
+    if word.joined:
+        return [(word.joined,), word.parts]
+    if not word.shown.isalpha():
+        parts = _LETTERS_AND_NUMBERS.findall(word.shown)
+        if len(parts) > 1 and "".join(parts) == word.shown:
+            return [(word.shown,), tuple(parts)]
+    return [(word.shown,)]
+
+
+def may_be_code(text: str) -> bool:
+    """Whether a text may be a SKU or a GTIN."""
+    return " " not in text.strip() or any(char.isdigit() for char in text)
+
+
+@lru_cache(64)
+def _unasked(languages: frozenset[str]) -> tuple[frozenset[str], frozenset[str]]:
+    return frozenset().union(*map(stops, languages)), frozenset().union(*map(fillers, languages))
