@@ -81,6 +81,20 @@ def entry_of(event: BehaviourEvent, actor: Actor, keys: Keys, received: datetime
     return {name: value for name, value in fields.items() if value is not None}
 
 
+def forgetting_of(user: UUID, asked: datetime) -> Entry:
+    """The shop's word that an account wants what it searched for until now erased; the lake does it."""
+    moment = asked.isoformat()
+    return {
+        "eventId": str(new_id()),
+        "origin": "server",
+        "type": "forgetSearches",
+        "userId": str(user),
+        "timeSource": "server",
+        "occurredAt": moment,
+        "receivedAt": moment,
+    }
+
+
 def purchase_of(
     keys: Keys,
     *,

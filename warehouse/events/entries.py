@@ -7,7 +7,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Protocol
 from uuid import UUID
 
-EVENT_TYPES = frozenset({"view", "click", "impression", "addToCart", "search", "purchase"})
+# Not what somebody did: the shop's word that an account wants its searches forgotten (`forgetting.Erasing`).
+FORGET = "forgetSearches"
+EVENT_TYPES = frozenset({"view", "click", "impression", "addToCart", "search", "purchase", FORGET})
 ORIGINS = frozenset({"client", "server"})
 _CLOCK_ERROR = timedelta(hours=1)
 _INT32 = 2**31
@@ -132,6 +134,8 @@ def row_of(entry: Entry, now: datetime, horizon: timedelta) -> Row:
         occurred, time_source = received, "future"
     if received - occurred > horizon or now - received > horizon:
         raise Rejected("too old")
+    if fields.get("type") == FORGET and (fields.get("origin") != "server" or "userId" not in fields):
+        raise Rejected("type: only the shop says so, of an account")
     return {
         "event_id": _required(_uuid(fields, "eventId"), "eventId"),
         "origin": _one_of(fields, "origin", ORIGINS, "client"),

@@ -13,8 +13,8 @@ import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, Transaction, WriterProperties, write_deltalake
 
 from warehouse.events.compaction import Compaction
-from warehouse.events.entries import Entry, Landed, Rejected, Row, reached_by, row_of
-from warehouse.events.forgetting import Forgetting
+from warehouse.events.entries import FORGET, Entry, Landed, Rejected, Row, reached_by, row_of
+from warehouse.events.forgetting import Erasing, Forgetting
 from warehouse.events.seen import HASH_SQL, SeenIds, hash_of
 from warehouse.failpoints import hit
 from warehouse.lake.behaviour import DAY, EVENTS, REJECTED, ensure_events, ensure_rejected, events_sql
@@ -45,7 +45,9 @@ class Landing:
         self.events = ensure_events(lake)
         self.rejected = ensure_rejected(lake)
         self._horizon, self._now = horizon, now
-        self._upkeep: list[Compaction | Forgetting] = [
+        self._erasing = Erasing(self.events, self.rejected)
+        self._upkeep: list[Compaction | Forgetting | Erasing] = [
+            self._erasing,
             Forgetting(self.events, search_log_days, now),
             *(Compaction(table, retention_hours) for table in (self.events, self.rejected)),
         ]
@@ -70,6 +72,8 @@ class Landing:
             _commit(self.events, table, done.reached)
             for day, group in _by_receipt(rows).items():
                 self._seen.add(day, group)
+        if any(row["event_type"] == FORGET for row in rows):
+            self._erasing.due()
         hit("events.after_rows")
         done.rows = len(rows)
         done.late = sum(_received(row).date() != row[DAY] for row in rows)
@@ -83,7 +87,7 @@ class Landing:
             _commit(self.rejected, REJECTED.empty_table(), {partition: 0})
 
     def tidy(self) -> None:
-        """Forget old searches, or join small files or delete old ones of one table."""
+        """Erase or forget searches, or join small files or delete old ones of one table."""
         any(upkeep.run_next() for upkeep in self._upkeep)
 
     def _sort(self, entries: Sequence[Entry], now: datetime) -> tuple[list[Row], list[tuple[Entry, str]]]:

@@ -84,6 +84,10 @@ class QueryLog:
             self._timer = asyncio.get_running_loop().call_later(SECONDS, self._send)
         return search_id
 
+    async def send(self, entry: stream.Entry) -> bool:
+        """Send an entry of another kind; whether it was kept."""
+        return await self._sink.send([entry], {}) == 1
+
     async def flush(self) -> None:
         """Send what was noted until now; what another call is sending has been sent then, too."""
         async with self._sends:

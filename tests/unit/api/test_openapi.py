@@ -47,7 +47,7 @@ OPERATIONS = {
     "getCart", "streamCart", "addCartItem", "setCartItem", "removeCartItem",
     "addCartCoupon", "removeCartCoupon",
     "createPromotion", "listPromotions", "getPromotion", "changePromotion", "endPromotion",
-    "reportSearches", "listSynonyms", "addSynonym", "suggestSynonyms", "decideSynonym",
+    "reportSearches", "eraseOwnSearches", "listSynonyms", "addSynonym", "suggestSynonyms", "decideSynonym",
     "search", "autocomplete", "recordEvents", "recommendForYou", "recommendRelated",
     "placeOrder", "getOrder", "listOrders", "cancelOrder", "returnOrder", "advanceOrder", "decideReturn",
     "previewOrder", "approveReturn", "rejectReturn", "cancelOrderItem", "refundOrder", "exchangeOrderItem",

@@ -31,6 +31,7 @@ NATURALLY_SAFE = {
     "/auth/refresh": TOKENS,
     "/auth/logout": TOKENS,
     "/users/me": LAST_WRITE,
+    "/users/me/searches": "what is erased stays erased",
     "/users/me/addresses": LAST_WRITE,
     "/users/me/addresses/{addressId}": LAST_WRITE,
     "/cart/items": LINES,

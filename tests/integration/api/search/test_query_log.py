@@ -28,7 +28,7 @@ from tests.harness.api import running_api
 from tests.harness.ports import free_port
 from tests.harness.sessions import guest_session
 from tests.harness.shop import Shop
-from warehouse.events.entries import Entry, row_of
+from warehouse.events.entries import FORGET, Entry, row_of
 
 BROWSER = {"User-Agent": "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"}
 SHOWN = Answered("desk  lamp", 1, ('{"productId":"p1","title":"x"}',), None, (), "relevance", (), 1, 20, "en")
@@ -220,3 +220,21 @@ async def test_notes_are_bounded(database_url: str, tmp_path: Path, monkeypatch:
 
     lines = [line for path in spool.waiting(tmp_path / "spool") for line in path.read_text("utf-8").splitlines()]
     assert len(lines) == 3
+
+
+async def test_who_asks_for_it_has_the_searches_until_then_erased(shop: Shop, stream: redis.Redis) -> None:
+    """The lake does it: `tests/unit/warehouse/events/test_erasing.py`."""
+    person, path = shop.person(), "/api/v1/users/me/searches"
+    search_id = _search(shop, dict(person.headers), q="garden lamp").headers["X-Search-Id"]
+
+    assert shop.client.delete(path).status_code == 401
+    answer = shop.client.delete(path, headers=person.headers)
+    assert (answer.status_code, answer.json()) == (202, {"accepted": 1})
+
+    entries = _entries(stream)
+    ids = [one["eventId"] for one in entries]
+    (asked,) = [one for one in entries if one["type"] == FORGET]
+    assert ids.index(search_id) < ids.index(asked["eventId"])
+    encoded = {name.encode(): value.encode() for name, value in asked.items()}
+    row = row_of(Entry("p", 1, "1-0", datetime.now(UTC), encoded), datetime.now(UTC), timedelta(days=30))
+    assert (row["event_type"], row["user_id"], row["origin"]) == (FORGET, person.user_id, "server")

@@ -34,3 +34,4 @@ select
     occurred_at,
     received_at
 from {{ source('behaviour', 'behaviour_events') }}
+where event_type <> 'forgetSearches'
