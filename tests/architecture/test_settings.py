@@ -23,7 +23,7 @@ MAIL = "smtp://me:pa55w0rd@host:587"
 # Parts of names of settings that hold a password; URLs of databases contain one.
 TELLING = (
     *("_key", "password", "token", "gateways", "carriers", "partners"),
-    *("smtp_url", "database_url", "database_read_url", "redis_url", "registry_url", "replication_url"),
+    *("smtp_url", "search_url", "database_url", "database_read_url", "redis_url", "registry_url", "replication_url"),
 )
 
 
