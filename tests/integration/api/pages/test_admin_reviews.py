@@ -77,7 +77,9 @@ def test_what_waits_is_shown_with_its_reasons_and_decided(
 def test_it_works_in_a_browser_without_scripts(
     server: Server, market: Market, reviewing: Reviewing, admin: Person
 ) -> None:
-    review = reviewing.review(market.person(), comment=SPAM, title="Look here")["reviewId"]
+    long = f"Look here {'A' * 130}"
+    review = reviewing.review(market.person(), comment=SPAM, title=long)["reviewId"]
+    reviewing.review(market.person(), comment=f"{SPAM} {'A' * 400}", title=long)
     with page_in_chromium() as (page, errors):
         page.goto(f"{server.url}/admin/sign-in")
         page.fill("#email", admin.email)

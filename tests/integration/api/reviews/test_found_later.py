@@ -3,14 +3,20 @@
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
+from unittest.mock import AsyncMock, patch
+from uuid import UUID, uuid4
 
 import duckdb
 import pytest
+from sqlalchemy import true
 
+from api.analytics import suspicions
 from api.analytics.suspicions import Suspects
 from api.kernel.context import Context
+from api.reviews import commands
+from api.reviews.moderation import commands as moderation
 from api.reviews.moderation.jobs import read_languages
+from api.reviews.votes import brigades
 from api.reviews.votes.brigades import FEWEST, set_brigades_aside
 from tests.harness.buying import Market
 from tests.harness.fake_serving import RecommenderProcess, running_recommender
@@ -19,6 +25,7 @@ from tests.harness.mailing import mailing_context
 from tests.harness.reviews import Reviewing
 from tests.harness.shop import Person
 
+SPAM = "Great one. Call me: +49 170 1234567"
 QUEUE = "/api/v1/admin/reviews/queue"
 
 
@@ -144,3 +151,43 @@ async def test_votes_of_a_brigade_count_no_more_until_they_are_released(
     assert await set_brigades_aside(worker) == 0
     assert counts() == (FEWEST - 1, 1, None)
     assert_invariants(database_url)
+
+
+async def test_a_brigade_counts_where_its_votes_are_not_set_aside(
+    market: Market, reviewing: Reviewing, worker: Context, admin: Person, database_url: str
+) -> None:
+    """Controls: without the rule, and where a count takes every vote."""
+    review = reviewing.review(market.person())["reviewId"]
+    for _ in range(FEWEST):
+        assert reviewing.on(market.person(), "POST", review, "/helpful").status_code == 200
+
+    with patch.object(brigades, "brigade", lambda votes: set()):
+        assert await set_brigades_aside(worker) == 0
+    assert reviewing.on(None, "GET", review).json()["helpfulCount"] == FEWEST
+    with patch.object(commands, "_COUNTED", true()):
+        assert await set_brigades_aside(worker) == FEWEST
+    assert reviewing.on(None, "GET", review).json()["helpfulCount"] == FEWEST
+    with pytest.raises(AssertionError, match="R-I11-votes"):
+        assert_invariants(database_url)
+
+    path = f"/api/v1/admin/reviews/{review}/votes/release"
+    assert market.client.put(path, headers=admin.headers).json()["helpfulCount"] == FEWEST
+    assert_invariants(database_url)
+
+
+async def test_what_an_administrator_published_would_wait_again_without_its_decision(
+    market: Market, reviewing: Reviewing, admin: Person, worker: Context
+) -> None:
+    """A control of the first test here, for what is asked of all and for what is asked under the lock."""
+    ring = reviewing.review(market.person(), comment=SPAM)["reviewId"]
+    path, body = f"/api/v1/admin/reviews/{ring}/decision", {"version": 1, "decision": "publish"}
+    assert market.client.put(path, json=body, headers=admin.headers).json()["status"] == "published"
+    publish(worker.settings.marts_path, "0/1", [(ring, "ring", 5, 0.75)])
+
+    assert await Suspects().gather(worker) == 0
+    with patch.object(suspicions, "undecided", AsyncMock(return_value=[UUID(ring)])):
+        assert await Suspects().gather(worker) == 0
+        with patch.object(moderation, "ruling_of", AsyncMock(return_value=None)):
+            assert await Suspects().gather(worker) == 1
+
+    assert queued(market, admin)[ring]["cause"] == "suspected"
