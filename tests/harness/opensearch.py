@@ -42,7 +42,7 @@ class Node:
             case "GET", [""]:
                 return web.json_response({"version": self.version})
             case "GET", ["_alias", name]:
-                found = {one: {"aliases": {name: {}}} for one in self.aliases.get(name, ())}
+                found: Json = {one: {"aliases": {name: {}}} for one in self.aliases.get(name, ())}
                 return web.json_response(found or {"error": "missing"}, status=200 if found else 404)
             case "POST", ["_aliases"]:
                 for action in body["actions"]:

@@ -373,7 +373,7 @@ class Search:
             self.index.kind(term["field"], "text")
             if not 1 <= term["max_edits"] <= 2:
                 raise Refused("max_edits: 1 or 2")
-            options = [
+            options: list[Json] = [
                 {"text": other, "freq": frequency}
                 for other, frequency in self.index.stats[term["field"]].frequency.items()
                 if other != word
@@ -413,8 +413,8 @@ def _types(properties: Json, prefix: str) -> Iterable[tuple[str, Json]]:
 
 
 def _parsed(kind: str, value: Any) -> Any:  # Any: JSON
-    allowed = {"boolean": bool, "keyword": str, "float": (int, float)}.get(kind, int)
-    if not isinstance(value, allowed):
+    kinds: dict[str, type | tuple[type, ...]] = {"boolean": bool, "keyword": str, "float": (int, float)}
+    if not isinstance(value, kinds.get(kind, int)):
         raise Refused(f"mapper_parsing_exception: {value!r} is no {kind}")
     return value
 

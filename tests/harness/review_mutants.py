@@ -17,6 +17,7 @@ from api.orders.models import Order, OrderItem
 from api.reviews import commands as reviews
 from api.reviews.judging import filing
 from api.reviews.judging import statements as filed
+from api.reviews.models import ReviewVote
 from api.reviews.moderation import commands as moderation
 from api.reviews.moderation.queries import case_of
 from api.reviews.moderation.schemas import ReviewCase
@@ -127,7 +128,7 @@ def edits_that_leave_the_queue() -> None:
 
 def votes_that_come_back() -> None:
     """A vote that was set aside counts when its voter changes it."""
-    patch.object(reviews, "_VOTE", select(reviews.ReviewVote.helpful, literal("counted"))).start()
+    patch.object(reviews, "_VOTE", select(ReviewVote.helpful, literal("counted"))).start()
 
 
 OF_REVIEWS: dict[str, Callable[[], None]] = {

@@ -173,7 +173,7 @@ async def edit(
         refused, known, like, registered = await tx.batch(refused_query(review_id), *evidence_queries(case))
         verdict = judged(ctx, case, Evidence(known, like, registered), refused=refused)
         shared = {"rating": rating, "status": STATUS_OF[verdict.decision]}
-        own = {"title": title, "comment": comment, "images": images, "score": verdict.score}
+        own: dict[str, object] = {"title": title, "comment": comment, "images": images, "score": verdict.score}
         own |= {"version": before.version + 1, "edited_at": func.now()}
         parts, told = filed(case, verdict, version=before.version + 1, cause="edited")
         about = {"product_id": before.product_id, "seller_id": before.seller_id, **shared}

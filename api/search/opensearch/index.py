@@ -36,7 +36,7 @@ KEPT_SECONDS = 60.0
 MOST_KEPT = 20_000
 # Completions are phrases of so many products: the most popular that what was typed begins words of.
 COMPLETED_FROM = 100
-_ALL = {"match_all": {}}
+_ALL: Json = {"match_all": {}}
 _TERM = re.compile(r"weight\((\w+):(\S+) in \d+\)")
 
 
@@ -132,7 +132,9 @@ class OpenSearchIndex:
         forms = (form for word in read(text) for form in (*word.forms, word.shown))
         return frozenset(stem for form in forms for stem in stems(form) if stem)
 
-    async def complete(self, text: str, limit: int, language: str | None = None, *, forgive: bool = True) -> list[str]:
+    async def complete(
+        self, text: str, limit: int, language: str | None = None, *, forgive: bool = True, titles: bool = True
+    ) -> list[str]:
         """See `SearchIndex`; without frequent queries, and errors are not forgiven."""
         words = words_of(text)
         if not words:
@@ -148,15 +150,15 @@ class OpenSearchIndex:
                 "_source": ["completions"],
             }
         )
-        phrases, heads, titles = Counter[str](), set[str](), list[str]()
+        phrases, heads, written = Counter[str](), set[str](), list[str]()
         for hit in answer["hits"]["hits"]:
             for said in hit["_source"]["completions"]:
                 phrases.update(phrase for readers, phrase in said["parts"] if reader in readers)
                 heads.update(phrase for readers, phrase in said["heads"] if reader in readers)
-                titles += [said["text"]] if reader in said["readers"] else []
+                written += [said["text"]] if titles and reader in said["readers"] else []
         common = [phrase for phrase, n in _most_frequent(phrases) if n > 1 or phrase in heads]
         best: dict[str, str] = {}
-        for one in (*common, *titles):
+        for one in (*common, *written):
             if _begins_all(words_of(one), words):
                 best.setdefault(" ".join(words_of(one)).removesuffix("s"), one)
         return list(best.values())[:limit]

@@ -29,8 +29,8 @@ from api.search.texts import SHOP
 from tests.harness import opensearch
 from tests.harness.opensearch import Node
 from tests.harness.searching import Search
+from tests.harness.shop import Person
 from tests.harness.small_index import SmallIndex, product
-from tests.integration.api.search.conftest import Person
 from tests.unit.api.search.test_found import HOSES, LAMP, SONY
 
 Products = Sequence[str | Mapping[str, Any]]
@@ -291,6 +291,7 @@ async def test_completions_have_words_that_begin_as_what_was_typed(engine: Engin
 
     assert (await index.complete("stand lap", 10))[0] == "laptop stand"
     assert "Oak laptop stand" in await index.complete("oak", 10)
+    assert "Oak laptop stand" not in await index.complete("oak", 10, titles=False)
     assert await index.complete("zzzz", 10) == []
 
 
