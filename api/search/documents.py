@@ -37,7 +37,7 @@ from api.search.texts import (
     titles_of,
 )
 
-SCHEMA_VERSION = "8"
+SCHEMA_VERSION = "9"
 COUNTED = ("brand", "brand_key", "category")
 # What is true of one variant has one position: of the variants of the document, and of the cheaper ones.
 FACTS = ("facts", "lower_facts")

@@ -71,8 +71,8 @@ def no_words() -> tantivy.TextAnalyzer:
 @dataclass(frozen=True, slots=True)
 class Fields:
     """The names of the fields of a language. `text`: the stems of all that is said, each word as often as its place
-    counts; `title`: those of the title, in their places; `surface`: the words of all but descriptions as they are
-    written."""
+    counts; `title`: those of the title and of the category's own name, in their places; `surface`: the words of all but
+    descriptions as they are written."""
 
     text: str
     title: str
@@ -104,7 +104,8 @@ def texts_of(
         said = translations.get(languages.own, {})
         titles += filter(None, [said.get("title")])
         descriptions += filter(None, [said.get("description")])
-    texts = _Said(titles, product.brand or "", category, values, descriptions).fields(fields_in(None))
+    kind = product.category_path.rpartition("/")[2]
+    texts = _Said(titles, product.brand or "", category, kind, values, descriptions).fields(fields_in(None))
     if plain:
         return texts
     for language in languages.known[1:]:
@@ -116,17 +117,20 @@ def texts_of(
         labels = [label for of, label in said.get("labels", {}).items() if of in values]
         if title or description or categories or labels:
             titles = [title] if title else []
-            texts |= _Said(titles, "", categories, labels, [description or ""]).fields(fields_in(language))
+            kind = names.get(product.category_path, {}).get(language, "")
+            texts |= _Said(titles, "", categories, kind, labels, [description or ""]).fields(fields_in(language))
     return texts
 
 
 @dataclass(frozen=True, slots=True)
 class _Said:
-    """What a product says in one language. `values`: of its attributes."""
+    """What a product says in one language. `kind`: the name of its category, without those above; `values`: of its
+    attributes."""
 
     titles: Sequence[str]
     brand: str
     category: str
+    kind: str
     values: Sequence[str]
     descriptions: Sequence[str]
 
@@ -139,7 +143,8 @@ class _Said:
         if not all(part.isascii() for part in written):
             # Words of other scripts are read as stems.
             written = [surface(one) for one in (*self.titles, self.brand, self.category, *self.values)]
-        return {names.text: " ".join(text), names.title: title, names.surface: " ".join(written)}
+        named = f"{title} {_read(self.kind)}".rstrip()
+        return {names.text: " ".join(text), names.title: named, names.surface: " ".join(written)}
 
 
 @lru_cache(20_000)

@@ -4,6 +4,7 @@ One question is asked of the engine: all words; and, where few products have the
 for all of them (`Asked.every`, `Asked.some`).
 """
 
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
@@ -31,8 +32,10 @@ MIN_PART = 3
 # Of words and their writings.
 MOST_KEPT = 20_000
 # What may have been meant by an unknown word.
-MOST_MEANT = 5
+MOST_MEANT = 8
 MOST_COMPOUNDS = 5
+# Languages that write a thing and its kind as one word, the kind last.
+COMPOUNDING = frozenset({"da", "de", "fi", "hu", "nb", "nl", "nn", "no", "sv"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +52,15 @@ class Slot:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """`bonus` orders what is found and finds nothing. `code`: the products that the text is a code of. `dropped`: words
-    that were typed and are not asked for, in order."""
+    """`slots` are required where every word is. `also`: words that no product has together with those: they find, and
+    are not required. `bonus` orders what is found and finds nothing. `code`: the products that the text is a code of.
+    `dropped`: words that were typed and are not required, in order."""
 
     slots: Sequence[Slot]
     bonus: Sequence[Query] = ()
     code: Query | None = None
     dropped: Sequence[str] = ()
+    also: Sequence[Slot] = ()
 
     @property
     def corrected(self) -> str | None:
@@ -69,6 +74,13 @@ class Asked:
         """Whether every word is asked for as it was typed."""
         return not self.dropped and self.corrected is None
 
+    @property
+    def enough(self) -> int:
+        """Where fewer products have all words that are required, those with some of the words are found too."""
+        if self.also:
+            return sys.maxsize
+        return weights.FILL_BELOW if len(self.slots) > 1 else 0
+
     def every(self) -> Query:
         """The products with all words."""
         if not self.slots:
@@ -77,18 +89,19 @@ class Asked:
         return with_all if self.code is None else Query.boolean_query([(Occur.Should, with_all), self._first()])
 
     def some(self, documents: int) -> Query:
-        """The products with some of the words; those with all of them have a part of their score again."""
-        filling = self._filling(documents)
+        """The products with some of the words; those with all that are required have a part of their score again."""
+        every = [*self.slots, *self.also]
+        filling = self._filling(every, documents)
         found = Query.boolean_query([(Occur.Should, slot.query) for slot in filling])
-        others = [(Occur.Should, slot.query) for slot in self.slots if slot not in filling]
+        others = [(Occur.Should, slot.query) for slot in every if slot not in filling]
         with_all = Query.boolean_query([(Occur.Must, slot.query) for slot in self.slots])
         bonus = (Occur.Should, Query.boost_query(with_all, weights.ALL_WORDS))
-        with_some = self._ordered([(Occur.Must, found), *others, bonus], self.slots)
+        with_some = self._ordered([(Occur.Must, found), *others, bonus], every)
         return with_some if self.code is None else Query.boolean_query([(Occur.Should, with_some), self._first()])
 
-    def _filling(self, documents: int) -> list[Slot]:
+    def _filling(self, slots: Sequence[Slot], documents: int) -> list[Slot]:
         """The rarest words. Those that much of the catalog has find nothing by themselves."""
-        rarest = sorted(self.slots, key=lambda slot: slot.frequency)
+        rarest = sorted(slots, key=lambda slot: slot.frequency)
         common = max(weights.COMMON_FROM, int(weights.TOO_COMMON * documents))
         return [slot for slot in rarest if slot.frequency <= common][: weights.MOST_FILLING] or rarest[:1]
 
@@ -104,11 +117,17 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class _Meant:
-    """A way to understand a word."""
+    """A way to understand a word. `in_title` is the word in titles, None where that counts no more."""
 
     query: Query
     frequency: int
     searched: str
+    in_title: Query | None = None
+
+    def less(self, weight: float) -> "_Meant":
+        """The same at a part of its weight."""
+        in_title = None if self.in_title is None else Query.boost_query(self.in_title, weight)
+        return replace(self, query=Query.boost_query(self.query, weight), in_title=in_title)
 
 
 @dataclass(slots=True)
@@ -123,7 +142,7 @@ class Asking:
     language: str | None = None
     _ones: dict[str, _Meant] = field(default_factory=dict)
     _writings: dict[Word, list[_Meant]] = field(default_factory=dict)
-    _titles: dict[str, Query] = field(default_factory=dict)
+    _compounded: dict[str, Sequence[str]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, reader: Reader, language: str | None, synonyms: Synonyms) -> "Asking":
@@ -135,6 +154,10 @@ class Asking:
     @property
     def searcher(self) -> tantivy.Searcher:
         return self.reader.searcher
+
+    @property
+    def _compounding(self) -> bool:
+        return not COMPOUNDING.isdisjoint(tag.partition("-")[0] for tag in (self.tongue.language, self.tongue.own))
 
     def ask(self, text: str) -> Asked:
         """What a text asks for; it has at least one character that is no blank."""
@@ -157,13 +180,14 @@ class Asking:
         return Asked([slot for slot in slots if slot is not None], bonus, self._code(text), named)
 
     def without_what_is_nowhere(self, asked: Asked) -> Asked:
-        """No product has all words: those of the best product of those with the most of them."""
+        """No product has all words: those of the best product of those with the most of them are required, and the
+        others find too."""
         best = next(filter(None, (self._best(asked.slots, most) for most in range(len(asked.slots) - 1, 0, -1))), None)
         if best is None:
             return asked
         kept = [slot for slot in asked.slots if _any(self.searcher, slot.query, best)]
-        lost = [slot.typed for slot in asked.slots if slot not in kept]
-        return replace(asked, slots=kept, dropped=[*asked.dropped, *lost])
+        lost = [slot for slot in asked.slots if slot not in kept]
+        return replace(asked, slots=kept, also=lost, dropped=[*asked.dropped, *(slot.typed for slot in lost)])
 
     def _best(self, slots: Sequence[Slot], least: int) -> Query | None:
         """The best product with at least so many of the words."""
@@ -180,9 +204,11 @@ class Asking:
         meant = [
             *self._written(word),
             *self._joined(words, place),
-            *self._synonyms(word),
+            *self._synonyms(words, place),
         ]
         known = [one for one in meant if one.frequency]
+        if known and self._compounding:
+            known += self._compounds(word, ending=True)
         return self._slot(word, known, word.shown) if known else None
 
     def _written(self, word: Word) -> list[_Meant]:
@@ -201,37 +227,45 @@ class Asking:
             if len(left.shown) + len(right.shown) <= LONGEST:
                 meant = self._one(left.shown + right.shown)
                 if meant.frequency:
-                    yield replace(meant, query=Query.boost_query(meant.query, weights.JOINED))
+                    yield replace(meant.less(weights.JOINED), in_title=None)
 
-    def _synonyms(self, word: Word) -> Iterator[_Meant]:
-        for other in self.synonyms.of(word.shown, self.language):
-            meant = self._together([form.shown for form in read(other)])
-            yield replace(meant, query=Query.boost_query(meant.query, weights.SYNONYM))
+    def _synonyms(self, words: Sequence[Word], place: int) -> Iterator[_Meant]:
+        """Of the word, and of each expression of several words that it is in: all of them are said by its synonym."""
+        for expression, length in wording.expressions(words, place):
+            for other in self.synonyms.of(expression, self.language):
+                meant = self._together([form.shown for form in read(other)])
+                yield meant.less(weights.SYNONYM / length)
 
     def _guessed(self, word: Word, found: Sequence[Slot]) -> Slot | None:
         """What an unknown word may mean: several words, one that has it as a part, or one that is spelled like it."""
         several = self._several_words(word)
         if several is not None and self._in_one_title(several.searched.split(" ")):
             return self._slot(word, [several], several.searched)
-        compounds = [
-            replace(meant, query=Query.boost_query(meant.query, weights.COMPOUND))
-            for meant in map(self._one, self.vocabulary.containing(word.shown, MOST_COMPOUNDS))
-            if meant.frequency
-        ]
-        if compounds:
+        near = self._near(word, found)
+        compounds = self._compounds(word)
+        if compounds and (self._compounding or not near):
             return self._slot(word, compounds, word.shown)
-        near = [self._one(one.word) for one in self.vocabulary.near(word.shown, MOST_MEANT)]
-        best = self._best_with(found, [one for one in near if one.frequency]) or several
-        return None if best is None else self._slot(word, [best], best.searched)
+        if near:
+            return self._slot(word, [*near, *compounds], near[0].searched)
+        return None if several is None else self._slot(word, [several], several.searched)
 
-    def _best_with(self, found: Sequence[Slot], near: Sequence[_Meant]) -> _Meant | None:
-        """The first that some product has with the other words; else the first."""
+    def _near(self, word: Word, found: Sequence[Slot]) -> list[_Meant]:
+        """What an unknown word is spelled like, the likeliest first; of that, what some product has with the other
+        words, if there is any."""
+        likely = [one for one in self.vocabulary.near(word.shown, MOST_MEANT) if self._one(one.word).frequency]
+        # Of the forms of one word the likeliest, which finds what the others find.
+        forms = {tuple(self.tongue.stems(one.word)): one for one in reversed(likely) if one.edits == likely[0].edits}
+        near = [self._one(one.word) for one in reversed(forms.values())]
         if found and len(near) > 1:
             others = Query.boolean_query([(Occur.Must, slot.query) for slot in found])
-            for one in near:
-                if _any(self.searcher, others, one.query):
-                    return one
-        return near[0] if near else None
+            near = [one for one in near if _any(self.searcher, others, one.query)] or near
+        return [one.less(weight) for one, weight in zip(near, weights.MEANT, strict=False)]
+
+    def _compounds(self, word: Word, *, ending: bool = False) -> list[_Meant]:
+        """Words that have the word as a part; `ending`: as what they end in, which says what the thing is."""
+        known = _kept(self._compounded, word.shown, lambda: self.vocabulary.containing(word.shown, MOST_COMPOUNDS))
+        chosen = [one for one in known if not ending or one.endswith(word.shown)]
+        return [one.less(weights.COMPOUND) for one in map(self._one, chosen) if one.frequency]
 
     def _several_words(self, word: Word) -> _Meant | None:
         """The fewest known words that the word is made of; of those the ones of which the rarest is most frequent."""
@@ -273,19 +307,10 @@ class Asking:
                 yield Query.phrase_query(self.tongue.schema, names.title, phrase, slop=1)  # type: ignore[arg-type]
 
     def _slot(self, word: Word, meant: Sequence[_Meant], searched: str) -> Slot:
-        queries = [one.query for one in meant]
-        query = queries[0] if len(queries) == 1 else Query.disjunction_max_query(queries, tie_breaker=0.0)
-        in_title = _kept(self._titles, searched, lambda: self._in_title(searched))
+        query = _best([one.query for one in meant])
+        in_title = _best([one.in_title for one in meant if one.in_title is not None])
+        in_title = Query.boost_query(in_title, weights.IN_TITLE)
         return Slot(word.shown, searched, query, sum(one.frequency for one in meant), in_title)
-
-    def _in_title(self, searched: str) -> Query:
-        terms = [
-            Query.term_query(self.tongue.schema, name, stem)
-            for part in searched.split(" ")
-            for name, stem in self._places(part, "title")
-        ]
-        found = terms[0] if len(terms) == 1 else Query.disjunction_max_query(terms, tie_breaker=0.0)
-        return Query.boost_query(found, weights.IN_TITLE)
 
     def _one(self, form: str) -> _Meant:
         return _kept(self._ones, form, lambda: self._looked_up(form))
@@ -294,14 +319,16 @@ class Asking:
         places = self._places(form, "text")
         terms = [Query.term_query(self.tongue.schema, name, stem) for name, stem in places]
         query = terms[0] if len(terms) == 1 else Query.disjunction_max_query(terms, tie_breaker=0.1)
-        return _Meant(query, sum(self.searcher.doc_freq(name, stem) for name, stem in places), form)
+        in_title = _best([Query.term_query(self.tongue.schema, *place) for place in self._places(form, "title")])
+        return _Meant(query, sum(self.searcher.doc_freq(name, stem) for name, stem in places), form, in_title)
 
     def _together(self, forms: Sequence[str]) -> _Meant:
         if len(forms) == 1:
             return self._one(forms[0])
         ones = [self._one(form) for form in forms]
         with_all = Query.boolean_query([(Occur.Must, one.query) for one in ones])
-        return _Meant(with_all, min((one.frequency for one in ones), default=0), " ".join(forms))
+        in_title = _best([one.in_title for one in ones if one.in_title is not None])
+        return _Meant(with_all, min((one.frequency for one in ones), default=0), " ".join(forms), in_title)
 
     def _places(self, form: str, field: str) -> list[tuple[str, str]]:
         """The fields of this kind in which the form may be, and its stem in each."""
@@ -315,6 +342,13 @@ class Asking:
         if len(code) < MIN_CODE or not self.searcher.doc_freq("codes", code):
             return None
         return Query.term_query(self.tongue.schema, "codes", code)
+
+
+def _best(queries: Sequence[Query]) -> Query:
+    """What any of them finds, by the best of its scores."""
+    if len(queries) == 1:
+        return queries[0]
+    return Query.disjunction_max_query(queries, tie_breaker=0.0) if queries else Query.empty_query()
 
 
 def _kept(kept: dict[K, V], key: K, make: Callable[[], V]) -> V:

@@ -14,7 +14,7 @@ from api.catalog.queries.listing import ProductQuery
 from api.kernel import clock
 from api.kernel.languages import Languages
 from api.kernel.logs import get_logger
-from api.search import documents, weights
+from api.search import documents
 from api.search.engine import facets, matching, paging
 from api.search.engine.asking import Asked, Asking
 from api.search.engine.explaining import explained
@@ -208,4 +208,4 @@ def _search(reader: Reader, query: SearchQuery, asking: Asking) -> Found:
 
 def _fills(asked: Asked | None, query: SearchQuery) -> int:
     """Where fewer products have all words, those with some of them are found too."""
-    return weights.FILL_BELOW if asked is not None and len(asked.slots) > 1 and query.sort == "relevance" else 0
+    return asked.enough if asked is not None and query.sort == "relevance" else 0

@@ -1,6 +1,7 @@
 """What a text asks a cluster for, as parts of its query language. As `engine.asking` understands texts; which words the
 catalog has is what the cluster answers, with the results."""
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -35,6 +36,13 @@ class Asked:
     fillers: tuple[str, ...] = ()
     code: str | None = None
     dropped: tuple[str, ...] = ()
+    also: tuple[Slot, ...] = ()
+
+    @property
+    def enough(self) -> int:
+        if self.also:
+            return sys.maxsize
+        return weights.FILL_BELOW if len(self.slots) > 1 else 0
 
     @property
     def corrected(self) -> str | None:
@@ -47,7 +55,7 @@ class Asked:
         return not self.dropped and self.corrected is None
 
     def without(self, lost: Sequence[Slot]) -> "Asked":
-        """Some words are not asked for."""
+        """Some words are not required."""
         kept = tuple(slot for slot in self.slots if slot not in lost)
         return replace(self, slots=kept, dropped=(*self.dropped, *(slot.typed for slot in lost)))
 
@@ -74,12 +82,13 @@ class Asking:
         return self._with_code(asked, self._ordered(asked, {"must": [slot.query for slot in asked.slots]}))
 
     def some(self, asked: Asked, counts: Sequence[int], documents: int) -> Json:
-        """As `engine.asking.Asked.some`. `counts`: how many products each word is in."""
+        """As `engine.asking.Asked.some`. `counts`: how many products each word is in, those of `also` last."""
         common = max(weights.COMMON_FROM, int(weights.TOO_COMMON * documents))
+        every = [*asked.slots, *asked.also]
         rarest = sorted(zip(counts, range(len(counts)), strict=True))
         chosen = [place for count, place in rarest if count <= common][: weights.MOST_FILLING] or [rarest[0][1]]
-        found = any_of([asked.slots[place].query for place in chosen])
-        others = [slot.query for place, slot in enumerate(asked.slots) if place not in chosen]
+        found = any_of([every[place].query for place in chosen])
+        others = [slot.query for place, slot in enumerate(every) if place not in chosen]
         bonus = {"bool": {"must": [slot.query for slot in asked.slots], "boost": weights.ALL_WORDS}}
         return self._with_code(asked, self._ordered(asked, {"must": [found], "should": [*others, bonus]}))
 
@@ -123,8 +132,10 @@ class Asking:
         for left, right in pairwise(words[max(place - 1, 0) : place + 2]):
             if len(left.shown) + len(right.shown) <= LONGEST:
                 meant.append(self.one(left.shown + right.shown, weights.JOINED))
-        others = self.synonyms.of(word.shown, self.language)
-        meant += (self.together([form.shown for form in read(other)], weights.SYNONYM) for other in others)
+        for expression, length in wording.expressions(words, place):
+            others = self.synonyms.of(expression, self.language)
+            weight = weights.SYNONYM / length
+            meant += (self.together([form.shown for form in read(other)], weight) for other in others)
         return Slot(word.shown, word.shown, best_of(meant))
 
     def _in_fields(self, form: str, field: str, boost: float, rest: float = 0.0) -> Json:
@@ -133,7 +144,7 @@ class Asking:
         return best_of(found, rest)
 
     def _ordered(self, asked: Asked, clauses: dict[str, list[Json]]) -> Json:
-        words = [word for slot in asked.slots for word in slot.searched.split(" ")]
+        words = [word for slot in (*asked.slots, *asked.also) for word in slot.searched.split(" ")]
         should = [
             *clauses.get("should", ()),
             *(self._in_fields(word, "title", weights.IN_TITLE) for word in words),

@@ -30,7 +30,8 @@ async def guessed(ask: Ask, asking: Asking, asked: Asked, counts: Sequence[int])
 
 
 async def without_what_is_nowhere(ask: Ask, asked: Asked) -> Asked:
-    """No product has all words: those of the best product of those with the most of them."""
+    """No product has all words: those of the best product of those with the most of them are required, and the others
+    find too."""
     clauses = [
         {"constant_score": {"filter": slot.query, "boost": _EACH, "_name": str(place)}}
         for place, slot in enumerate(asked.slots)
@@ -41,7 +42,8 @@ async def without_what_is_nowhere(ask: Ask, asked: Asked) -> Asked:
     if not found:
         return asked
     matched = set(found[0]["matched_queries"])
-    return asked.without([slot for place, slot in enumerate(asked.slots) if str(place) not in matched])
+    lost = tuple(slot for place, slot in enumerate(asked.slots) if str(place) not in matched)
+    return replace(asked.without(lost), also=lost)
 
 
 async def _meant(ask: Ask, asking: Asking, slot: Slot, known: Sequence[Slot]) -> Slot | None:

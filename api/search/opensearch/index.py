@@ -16,7 +16,7 @@ from api.catalog.queries.counting import MAX_BRANDS, Counts
 from api.catalog.queries.listing import ProductQuery
 from api.kernel import clock
 from api.kernel.languages import Languages
-from api.search import documents, weights
+from api.search import documents
 from api.search.engine import matching
 from api.search.engine.facets import MAX_ATTRIBUTES, MAX_VALUES
 from api.search.engine.index import After, CountedAttribute, Found, SearchQuery
@@ -73,7 +73,7 @@ class OpenSearchIndex:
                 asked, text = kept, _without(asking.every(kept), unwanted)
                 answer = await self._page(text, query, asked)
         full = _total(answer)
-        if asked is not None and len(asked.slots) > 1 and 0 < full < weights.FILL_BELOW and query.sort == "relevance":
+        if asked is not None and 0 < full < asked.enough and query.sort == "relevance":
             documents_held = answer["aggregations"]["shop"]["doc_count"]
             text = _without(asking.some(asked, _counts(answer, asked), documents_held), unwanted)
             answer = await self._page(text, query, asked)
@@ -177,7 +177,8 @@ class OpenSearchIndex:
 
     async def _page(self, text: Json, query: SearchQuery, asked: Asked | None) -> Json:
         together, apart = requests.groups(text, query.filters)
-        words = {f"word{place}": {"filter": slot.query} for place, slot in enumerate(asked.slots if asked else ())}
+        slots = (*asked.slots, *asked.also) if asked else ()
+        words = {f"word{place}": {"filter": slot.query} for place, slot in enumerate(slots)}
         shop = {"global": {}, "aggs": {**apart, **words, "text": {"filter": text}}}
         return await self.ask({**requests.page(text, query), "aggs": {**together, "shop": shop}})
 
@@ -249,7 +250,7 @@ def _total(answer: Json) -> int:
 def _counts(answer: Json, asked: Asked) -> list[int]:
     """How many products each word is in."""
     shop = answer["aggregations"]["shop"]
-    return [int(shop[f"word{place}"]["doc_count"]) for place in range(len(asked.slots))]
+    return [int(shop[f"word{place}"]["doc_count"]) for place in range(len(asked.slots) + len(asked.also))]
 
 
 def _card(hit: Json, language: str | None, own: str) -> str:

@@ -8,6 +8,8 @@ from api.search.text import Word
 from api.search.text.stops import fillers, stops
 
 MAX_WORDS = 20
+# Words of an expression that a synonym may stand for.
+MOST_EXPRESSED = 4
 # A code has at least so many characters; shorter ones are numbers.
 MIN_CODE = 4
 _LETTERS_AND_NUMBERS = re.compile(r"[a-z]+|[0-9]+")
@@ -37,6 +39,14 @@ def writings(word: Word) -> list[tuple[str, ...]]:
         if len(parts) > 1 and "".join(parts) == word.shown:
             return [(word.shown,), tuple(parts)]
     return [(word.shown,)]
+
+
+def expressions(words: Sequence[Word], place: int) -> list[tuple[str, int]]:
+    """What a synonym may stand for of which the word at a place is a part: itself, and it with its neighbours, each
+    with its number of words."""
+    firsts = range(max(0, place + 1 - MOST_EXPRESSED), place + 1)
+    spans = [(first, end) for first in firsts for end in range(place + 1, min(first + MOST_EXPRESSED, len(words)) + 1)]
+    return [(" ".join([word.shown for word in words[first:end]]), end - first) for first, end in spans]
 
 
 def may_be_code(text: str) -> bool:

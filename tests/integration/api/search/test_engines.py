@@ -131,7 +131,7 @@ async def test_what_is_said_of_it(engine: Engine) -> None:
     nowhere = await found(index, "garden hose zzzz")
     assert (list(nowhere.relaxed), nowhere.full, nowhere.total) == (["zzzz"], 2, 3)
     apart = await found(await engine.of([*HOSES, "Steel rack"]), "garden steel hose")
-    assert (list(apart.relaxed), apart.full, apart.total) == (["steel"], 2, 3)
+    assert (list(apart.relaxed), apart.full, apart.total) == (["steel"], 2, 4)
     misspelled = await found(index, "gardn hose")
     assert (misspelled.corrected, misspelled.full, misspelled.exact) == ("garden hose", 2, False)
     sorted_by_price = await found(index, "garden hose", sort="price_asc")
@@ -151,13 +151,15 @@ async def test_codes_synonyms_and_values(engine: Engine) -> None:
             {"title": "Oak lamp 1", "description": "lamp oak 1"},
             {"title": "Chair", "codes": ["LAMP-OAK-1", "04006381333931"], "specifications": {"material": "ash"}},
             "Couch",
+            "Divan",
         ],
-        synonyms=[Pair("sofa", "couch")],
+        synonyms=[Pair("sofa", "couch"), Pair("day bed", "divan")],
     )
 
     assert titles(await found(index, "LAMP-OAK-1"))[0] == "Chair"
     assert titles(await found(index, "4006381333931")) == ["Chair"]
     assert titles(await found(index, "sofa")) == ["Couch"]
+    assert titles(await found(index, "day bed")) == ["Divan"]
     assert titles(await found(index, "ash")) == ["Chair"]
     assert titles(await found(index, "material")) == []
 

@@ -75,7 +75,58 @@ async def test_what_was_not_asked_for_is_named_and_what_has_all_words_comes_firs
     nowhere = await index.found("garden hose zzzz")
     assert (nowhere.relaxed, nowhere.full, nowhere.total) == (["zzzz"], 2, 3)
     apart = await SmallIndex(tmp_path / "2", [*HOSES, "Steel rack"]).found("garden steel hose")
-    assert (apart.relaxed, apart.full, apart.total) == (["steel"], 2, 3)
+    assert (apart.relaxed, apart.full, apart.total) == (["steel"], 2, 4)
+
+
+async def test_a_word_that_no_product_has_with_the_others_is_not_required_and_still_finds(tmp_path: Path) -> None:
+    index = SmallIndex(tmp_path, ["Steel watering can", "Garden hose", "Garden hose reel", "Steel garden"])
+
+    assert (await index.titles("garden hose steel"))[0] == "Garden hose"
+    found = await index.found("garden hose steel")
+    assert (found.relaxed, found.full, found.total) == (["steel"], 2, 4)
+    by_price = await index.found("garden hose steel", sort="price_asc")
+    assert (by_price.relaxed, by_price.full, by_price.total) == (["steel"], 2, 2)
+
+
+async def test_the_name_of_its_category_says_what_a_product_is_as_its_title_does(tmp_path: Path) -> None:
+    products: list[str | dict[str, Any]] = [
+        {"title": "Bracket for a wall lamp", "category_path": "/Tools/Brackets"},
+        {"title": "Aurora", "category_path": "/Lamps/Floor lamps"},
+        {"title": "Luna", "category_path": "/Lamps/Bulbs", "description": "For floor and wall"},
+    ]
+    index = SmallIndex(tmp_path, products)
+
+    assert [(await index.titles(text))[0] for text in ("floor lamp", "lamp")] == ["Aurora", "Aurora"]
+
+
+async def test_a_mistyped_word_finds_what_it_may_mean(tmp_path: Path) -> None:
+    index = SmallIndex(tmp_path, ["Stove", "Stone", "Stone sink", "Store", "Lamp"])
+    found = await index.found("stoqe")
+
+    assert found.corrected == "stone"
+    assert sorted(await index.titles("stoqe")) == ["Stone", "Stone sink", "Store", "Stove"]
+    # Of several, those that some product has with the other words.
+    assert await index.titles("stoqe sink") == ["Stone sink", "Stone"]
+
+
+async def test_a_synonym_of_several_words_stands_for_all_of_them(tmp_path: Path) -> None:
+    pairs = [Pair("sofa bed", "sleeper"), Pair("coffee table", "low side table")]
+    products = ["Red sofa bed", "Red sleeper", "Red chair", "Low side table", "Side lamp", "Sofa"]
+    index = SmallIndex(tmp_path, products, synonyms=pairs)
+
+    red = await index.found("red sofa bed")
+    assert (red.full, red.corrected, list(red.relaxed)) == (2, None, [])
+    assert (await index.titles("red sofa bed"))[:2] == ["Red sofa bed", "Red sleeper"]
+    assert (await index.titles("sleeper"))[:2] == ["Red sleeper", "Red sofa bed"]
+    assert await index.titles("coffee table") == ["Low side table"]
+    assert await index.titles("bed sofa") == ["Red sofa bed", "Sofa"]
+
+
+async def test_a_word_finds_the_compounds_that_end_in_it_where_compounds_are_one_word(tmp_path: Path) -> None:
+    titles = ["Lampe Eiche", "Tischlampe", "Lampenschirm", "Tisch", "Schirm"]
+
+    assert await SmallIndex(tmp_path / "de", titles, Languages.of("de")).titles("lampe") == titles[:2]
+    assert await SmallIndex(tmp_path / "en", titles).titles("lampe") == titles[:1]
 
 
 async def test_pages_are_parts_of_one_order(tmp_path: Path) -> None:

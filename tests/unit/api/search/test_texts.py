@@ -16,7 +16,7 @@ SHOP = Languages.of("en,de,fr")
 VALUES = ("Red", "LED")
 OWN = {
     "text": " ".join([*["desk lamp"] * weights.TITLE, "lumen", *[" home lamps"] * weights.CATEGORY, "red led", ""]),
-    "title": "desk lamp",
+    "title": "desk lamp lamps",
     "surface": "desk lamp lumen  home lamps red led",
 }
 GERMAN = replace(
@@ -61,10 +61,10 @@ def test_translations_and_names_of_categories_are_in_the_fields_of_their_languag
 
     title, category = " ".join(["tischleuchte"] * weights.TITLE), " ".join(["haushalt lampen"] * weights.CATEGORY)
     assert {name: " ".join(text.split()) for name, text in texts.items() if name not in OWN} == {
-        "title_de": "tischleuchte",
+        "title_de": "tischleuchte lampen",
         "text_de": f"{title} {category} rot warmes licht",
         "surface_de": "tischleuchte haushalt lampen rot",
-        "title_fr": "",
+        "title_fr": "lampes",
         "text_fr": " ".join(["lampes"] * weights.CATEGORY),
         "surface_fr": "lampes",
     }
@@ -76,7 +76,7 @@ def test_a_product_of_another_language_is_in_its_own_fields_and_its_english_with
     product = replace(PRODUCT, language="de", title="Tischleuchte", translations={"en": {"title": "Desk lamp"}})
     texts = texts_of(product, VALUES, SHOP, {})
 
-    assert (texts["title"], texts["title_de"]) == ("tischleuchte desk lamp", "tischleuchte")
+    assert (texts["title"], texts["title_de"]) == ("tischleuchte desk lamp lamps", "tischleuchte")
     assert "title_fr" not in texts
     assert titles_of(product, SHOP) == {"de": "Tischleuchte", "en": "Desk lamp"}
 
