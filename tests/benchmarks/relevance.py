@@ -1,5 +1,6 @@
 """`python -m tests.benchmarks.relevance [--data ROOT] [--keep FOLDER] [--only]`: how well search ranks on judged sets
-that are made of real titles (`support/judged_titles.py`), against plain BM25 in the same run.
+that are made of real titles (`support/judged_titles.py`, `support/judged_things.py`), against plain BM25 in the same
+run.
 
 Prints `SET: NDCG@10`, `SET: NDCG@10, judged list`, `SET: kept, KIND` (what is left of NDCG@10 when queries are typed
 otherwise), `SET: found, KIND` (probes) and `SET: CPU`. Without data it says so and exits 0.
@@ -14,7 +15,7 @@ import typer
 
 from api.search.evaluation.run import SEED, evaluate
 from tests.benchmarks.results import record
-from tests.benchmarks.support import judged_titles
+from tests.benchmarks.support import judged_things, judged_titles
 from warehouse.command import program
 from warehouse.logs import configure
 
@@ -32,7 +33,8 @@ def main(
         sys.stderr.write(f"{root}: not there, nothing to measure\n")
         return 0
     with TemporaryDirectory() as temporary:
-        for folder in judged_titles.sets(root, keep or Path(temporary)):
+        place = keep or Path(temporary)
+        for folder in (*judged_titles.sets(root, place), *judged_things.sets(root, place)):
             sys.stderr.write(f"{folder}\n")
             if not only:
                 _record(evaluate(folder, _say, seed=SEED, samples=samples, queries=judged_titles.QUERIES))

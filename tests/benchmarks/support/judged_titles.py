@@ -90,8 +90,8 @@ def write(found: Titles, kind: Kind, folder: Path, *, queries: int = QUERIES, se
     stems = {item: set(plain_analyser().analyze(title)) for item, title in found.titles.items()}
     items = sorted(found.titles)
     random.Random(seed).shuffle(items)
-    described = _descriptions(found)
-    _write(
+    described = descriptions(found)
+    write_table(
         place / "products.csv.gz",
         ("id", "title", "description", "brand"),
         ((item, found.titles[item], described[item], found.brands.get(item, "")) for item in items),
@@ -100,8 +100,8 @@ def write(found: Titles, kind: Kind, folder: Path, *, queries: int = QUERIES, se
     judge = _by_attributes if found.attributes else _by_baskets
     judgements = {query: _gains(judge(found, query, asked[query]), stems, query) for query in asked}
     chosen = {f"q{number:03}": query for number, query in enumerate(asked) if any(judgements[query].values())}
-    _write(place / "queries.csv", ("query_id", "query"), chosen.items())
-    _write(
+    write_table(place / "queries.csv", ("query_id", "query"), chosen.items())
+    write_table(
         place / "judgements.csv.gz",
         ("query_id", "product_id", "gain"),
         ((key, item, gain) for key, query in chosen.items() for item, gain in judgements[query].items()),
@@ -166,7 +166,7 @@ def _phrases(titles: Mapping[int, str], most: int, seed: int) -> dict[str, list[
     """Phrases that name things, with the products whose titles hold them; drawn by length."""
     holders: dict[str, dict[int, bool]] = defaultdict(dict)
     for item, title in titles.items():
-        for part in _parts(title):
+        for part in parts_of(title):
             for length in LENGTHS:
                 for start in range(len(part) - length + 1):
                     phrase = " ".join(part[start : start + length])
@@ -193,7 +193,7 @@ def _some_words(titles: Mapping[int, str], most: int, seed: int) -> dict[str, li
     asked = {}
     for key in sample(list(map(str, titles)), most, draw(seed, "products")):
         chance = draw(seed, "words", key)
-        words = list(dict.fromkeys(word for part in _parts(titles[int(key)]) for word in part if _is_name(word)))
+        words = list(dict.fromkeys(word for part in parts_of(titles[int(key)]) for word in part if _is_name(word)))
         if len(words) > 3:
             asked[" ".join(sample(words, chance.choice((3, 4)), chance))] = [int(key)]
     return asked
@@ -204,7 +204,7 @@ def _is_name(phrase: str) -> bool:
     return all(len(word) > 2 and word.isalpha() and word not in FUNCTION_WORDS for word in (words[0], words[-1]))
 
 
-def _parts(title: str) -> Iterable[list[str]]:
+def parts_of(title: str) -> Iterable[list[str]]:
     """The words of a title between commas, dashes and brackets, in lower case."""
     for mark in ",()[]/|;:":
         title = title.replace(mark, "\n")
@@ -246,7 +246,7 @@ def _bought_together(baskets: Iterable[Iterable[int]], last: int) -> "sparse.csr
     return sparse.csr_matrix(sparse.diags(1 / np.maximum(length, 1e-9)) @ vectors)
 
 
-def _descriptions(found: Titles) -> dict[int, str]:
+def descriptions(found: Titles) -> dict[int, str]:
     described = {}
     for item in found.titles:
         row = found.vectors[[item]]
@@ -265,7 +265,7 @@ def _text(path: Path) -> str:
     return gzip.decompress(path.read_bytes()).decode()
 
 
-def _write(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+def write_table(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     with (
         gzip.open(path, "wt", encoding="utf-8", newline="")
         if path.suffix == ".gz"
