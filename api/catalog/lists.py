@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import Annotated, cast
 from uuid import UUID
@@ -10,6 +11,7 @@ import orjson
 from fastapi import Request
 from pydantic import Field, StringConstraints
 
+from api.catalog.brands.keys import key_of, spellings_of
 from api.catalog.errors import CategoryNotFound
 from api.catalog.pages import EVERY_LIST, LISTS_FEED, WHOLE_SHOP, department_tag
 from api.catalog.queries import counting, listing
@@ -46,7 +48,9 @@ class ListParams(Params):
             min_length=1, max_length=1000, pattern=NO_CONTROL, description="Id, path or name; includes what is below"
         ),
     ] = None
-    brand: Annotated[list[BrandName] | None, Field(max_length=50, description="Repeat for several")] = None
+    brand: Annotated[
+        list[BrandName] | None, Field(max_length=50, description="In any of its spellings; repeat for several")
+    ] = None
     seller_id: UUID | None = None
     min_price: Annotated[Decimal | None, Field(ge=0, le=MAX_AMOUNT)] = None
     max_price: Annotated[Decimal | None, Field(ge=0, le=MAX_AMOUNT)] = None
@@ -127,7 +131,7 @@ class ProductLists:
         query = ProductQuery(
             categories=ids,
             seller_id=asked.seller_id,
-            brands=tuple(sorted(asked.brand or ())),
+            brands=tuple(sorted(set(map(key_of, asked.brand or ())))),
             min_price=asked.min_price,
             max_price=asked.max_price,
             min_rating=asked.min_rating,
@@ -144,6 +148,7 @@ class ProductLists:
         SellerNotFound."""
         keys, name = self._ctx.keys, f"products:{query.sort}"
         after = decode_cursor(keys, name, page.cursor) if page.cursor else None
+        query = await self._spelled(query, may_lag=may_lag)
         # The counts first: what the database has then is at least as new.
         counts = counting.NONE if query.categories == () else await self.counter.count(query)
         way: Way = "walk" if counts is None else await self._way(query, counts.total, page)
@@ -164,6 +169,17 @@ class ProductLists:
         )
         rendered = list_body(cards, pagination, counts.filters(), reader)
         return rendered, etags.etag_of(0, rendered)
+
+    async def _spelled(self, query: ProductQuery, *, may_lag: bool) -> ProductQuery:
+        """With each brand in all its spellings: the index knows them, so the database compares what it has."""
+        if not query.brands:
+            return query
+        spellings = await self.counter.spellings(query.brands)
+        if spellings is None:
+            async with self._ctx.db.read(may_lag=may_lag) as tx:
+                spellings = tuple(await spellings_of(tx, query.brands))
+        # A key that nobody spells so finds nothing.
+        return replace(query, brands=spellings or query.brands)
 
     async def _way(self, query: ProductQuery, matching: int, page: PageParams) -> Way:
         """By the counts of the search index, which are at most a second old: that can cost time, nothing else."""

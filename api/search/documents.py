@@ -16,12 +16,12 @@ from uuid import UUID
 import orjson
 import tantivy
 
+from api.catalog.brands.keys import key_of
 from api.catalog.facets import price_buckets
 from api.catalog.queries.categories import department_of
 from api.catalog.queries.index_feed import IndexedProduct
 from api.kernel.languages import Languages
 from api.search import weights
-from api.search.filters import key_of
 from api.search.text import folded_code
 from api.search.texts import (
     NO_NAMES,

@@ -7,7 +7,6 @@ without a comma may have one as it is, but not at its beginning: `attr.size:24"`
 """
 
 import re
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal, InvalidOperation
@@ -91,11 +90,6 @@ def written(name: str, value: str) -> str:
     """The part of `filters` that asks for a value, whatever characters it has; blanks at its ends mean nothing."""
     doubled = value.replace('"', '""')
     return f'{name}:"{doubled}"' if "," in value or value.lstrip().startswith('"') else f"{name}:{value}"
-
-
-def key_of(text: str) -> str:
-    """What names and values are equal by: whatever their case, their blanks, and how their characters are composed."""
-    return " ".join(unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold()).split())
 
 
 def in_tree(filters: Filters, tree: Tree) -> Filters:

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Protocol
 
-from sqlalchemy import ARRAY, Numeric, Select, String, and_, cast, column, func, literal, or_, select
+from sqlalchemy import ARRAY, Numeric, Select, String, and_, cast, collate, column, func, literal, or_, select
 from sqlalchemy.dialects.postgresql import JSONB, aggregate_order_by, array
 
+from api.catalog.brands.keys import key_in_sql
 from api.catalog.facets import PRICE_RANGES, RATING_STEPS, price_range_label
 from api.catalog.models import PricePoint
 from api.catalog.queries.listing import ProductQuery, Shape, categories_asked, choices, scope
@@ -27,8 +28,8 @@ class Counts:
     """`total` counts what the whole query matches. The groups are counted in its categories, for its seller, by prime
     and stock, whatever brand, price and rating it asks for.
 
-    `brands`: the most frequent, then by name. `prices` by bucket of `facets`: a product in each that holds one of its
-    prices. `ratings` by RATING_STEPS.
+    `brands`: the most frequent, then by key, each under all its spellings and named by one. `prices` by bucket of
+    `facets`: a product in each that holds one of its prices. `ratings` by RATING_STEPS.
     """
 
     total: int
@@ -52,6 +53,9 @@ class ListCounter(Protocol):
 
     async def count(self, query: ProductQuery) -> Counts | None:
         """As of the newest commit of the index; None before there is one."""
+
+    async def spellings(self, brands: Sequence[str]) -> tuple[str, ...] | None:
+        """Every spelling, of products on sale, of brands by their keys (`brands.keys`); None as above."""
 
     async def brands(self) -> list[tuple[str, int]] | None:
         """Every brand as sellers spell it, with its number of products on sale; None as above."""
@@ -89,11 +93,13 @@ def _statement(shape: Shape) -> Select[Any]:  # Any: the columns of _Row
     points = listed.cte("points")
     # Each product once.
     counted = select(points).where(*choices(frozenset(), points.c)).cte("counted")
+    key = key_in_sql(counted.c.brand).label("key")
+    spelled = func.mode().within_group(collate(counted.c.brand, "C"))
     by_brand = (
-        select(counted.c.brand, func.count().label("n"))
+        select(spelled.label("brand"), key, func.count().label("n"))
         .where(counted.c.brand.is_not(None))
-        .group_by(counted.c.brand)
-        .order_by(func.count().desc(), counted.c.brand)
+        .group_by(key)
+        .order_by(func.count().desc(), collate(key, "C"))
         .limit(MAX_BRANDS)
         .subquery()
     )
@@ -112,7 +118,8 @@ def _statement(shape: Shape) -> Select[Any]:  # Any: the columns of _Row
         .subquery()
     )
     matching = select(func.count()).select_from(points).where(*choices(shape, points.c))
-    brands = select(func.array_agg(aggregate_order_by(by_brand.c.brand, by_brand.c.n.desc(), by_brand.c.brand)))
+    by_number = (by_brand.c.n.desc(), collate(by_brand.c.key, "C"))
+    brands = select(func.array_agg(aggregate_order_by(by_brand.c.brand, *by_number)))
     prices = select(cast(func.jsonb_object_agg(cast(by_price.c.bucket, String), by_price.c.n), JSONB))
     ratings = [
         select(func.count()).select_from(counted).where(counted.c.average_rating >= step).scalar_subquery()

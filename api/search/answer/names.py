@@ -9,12 +9,12 @@ from typing import cast
 from fastapi import Request
 
 from api.catalog.attributes.queries import Labelled, all_labels
+from api.catalog.brands.keys import key_of
 from api.catalog.queries.categories import CategoryRow, all_categories, named
 from api.kernel import clock
 from api.kernel.context import Context
 from api.kernel.languages import Reader
 from api.kernel.logs import get_logger
-from api.search.filters import key_of
 
 log = get_logger(__name__)
 OLDEST_SECONDS = 1.0

@@ -43,7 +43,7 @@ _VALUES = _terms("values", MOST_VALUES)
 _NEW_VALUES = _terms("new_values", MOST_GROUPS)
 _AGAIN_VALUES = _terms("again_values", MOST_GROUPS)
 # More than are shown: the engine cuts off among brands of equal count in no order.
-_ALL_BRANDS = {"terms": {"field": "brand", "size": 20 * MAX_BRANDS}}
+_ALL_BRANDS = {"terms": {"field": "brand_key", "size": 20 * MAX_BRANDS}}
 _PRICES = {"terms": {"field": "price_buckets", "size": len(PRICE_RANGES)}}
 _OWN_PRICES = {"terms": {"field": "own_buckets", "size": len(PRICE_RANGES)}}
 _FIRST_PRICES = {"terms": {"field": "first_bucket", "size": len(PRICE_RANGES)}}
@@ -247,7 +247,7 @@ def count(reader: Reader, query: ProductQuery) -> Counts:
     counts = reader.counted.get(whole)
     if counts is None:
         groups: Groups = searcher.aggregate(matching.list_query(whole), _GROUPS_OF_LISTS)
-        brands = [name for name, _ in _most_frequent(_counted(groups, "brands"))[:MAX_BRANDS]]
+        brands = [reader.spelled(term) for term, _ in _most_frequent(_counted(groups, "brands"))[:MAX_BRANDS]]
         total = int(groups["total"]["value"])
         counts = reader.counted[whole] = Counts(total, brands, _prices(groups), _ratings(groups))
     return counts if query == whole else replace(counts, total=number(searcher, matching.list_query(query)))

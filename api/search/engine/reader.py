@@ -1,7 +1,7 @@
 """One open generation of the index as of one commit, with what was read of it."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -61,11 +61,21 @@ class Reader:
         """How most products spell the brand or the attribute's value of a term."""
         found = self.spellings.get(term)
         if found is None:
-            start = term + documents.SEPARATOR
-            known = self.searcher.terms_with_prefix("spellings", start, limit=MOST_SPELLINGS)
-            best = min(known, key=lambda one: (-one[1], one[0]), default=(start + term, 0))[0]
-            found = self.spellings[term] = best[len(start) :]
+            known = self._spellings(term)
+            found = self.spellings[term] = min(known, key=lambda one: (-one[1], one[0]), default=(term, 0))[0]
         return found
+
+    def spellings_of(self, brands: Sequence[str]) -> tuple[str, ...]:
+        """Every spelling of brands, by their terms."""
+        return tuple(sorted(name for term in brands for name, _ in self._spellings(term)))
+
+    def _spellings(self, term: str) -> list[tuple[str, int]]:
+        """The spellings of a term with their numbers of products; not those of the values of an attribute that is
+        called as a brand is."""
+        start, parts = term + documents.SEPARATOR, term.count(documents.SEPARATOR)
+        known = self.searcher.terms_with_prefix("spellings", start, limit=MOST_SPELLINGS)
+        found = [(name[len(start) :], n) for name, n in known]
+        return [(name, n) for name, n in found if name.count(documents.SEPARATOR) == parts]
 
     def valued(self, term: str) -> tuple[str, str]:
         """How most products spell the attribute and the value of a term."""

@@ -2,6 +2,7 @@
 reopen the current generation automatically."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -74,6 +75,13 @@ class TantivyIndex:
                 reader.counted.clear()
             reader.counted[query] = counts
         return counts
+
+    async def spellings(self, brands: Sequence[str]) -> tuple[str, ...] | None:
+        """See `ListCounter`."""
+        try:
+            return self._current(newest=True).spellings_of(brands)
+        except IndexNotReady:
+            return None
 
     async def brands(self) -> list[tuple[str, int]] | None:
         """See `ListCounter`."""

@@ -20,6 +20,7 @@ from api.search import documents
 from api.search.engine import matching
 from api.search.engine.facets import MAX_ATTRIBUTES, MAX_VALUES
 from api.search.engine.index import After, CountedAttribute, Found, SearchQuery
+from api.search.engine.reader import MOST_SPELLINGS
 from api.search.engine.synonyms import Synonyms, SynonymTable
 from api.search.errors import IndexNotReady
 from api.search.filters import Filters
@@ -83,7 +84,7 @@ class OpenSearchIndex:
         """See `ListCounter`."""
         whole = replace(query, brands=(), min_price=None, max_price=None, min_rating=None)
         groups = {
-            "brands": {"terms": {"field": "brand", "size": 20 * MAX_BRANDS}},
+            "brands": {"terms": {"field": "brand_key", "size": 20 * MAX_BRANDS}},
             "prices": requests.of_variants("buckets", MAX_BRANDS, _ALL),
             "ratings": requests.RATINGS,
         }
@@ -100,8 +101,26 @@ class OpenSearchIndex:
         except IndexNotReady:
             return None
         found = answer["aggregations"]["shop"]["scope"]
-        brands = [name for name, _ in _most_frequent(_counted(found["brands"]))[:MAX_BRANDS]]
+        most = [term for term, _ in _most_frequent(_counted(found["brands"]))[:MAX_BRANDS]]
+        spelled = await self._spellings(most)
+        brands = [spelled[term] for term in most]
         return Counts(_total(answer), brands, _prices(found["prices"]), _ratings(found["ratings"]))
+
+    async def spellings(self, brands: Sequence[str]) -> tuple[str, ...] | None:
+        """See `ListCounter`."""
+        groups = {f"term{place}": requests.spellings(term, MOST_SPELLINGS) for place, term in enumerate(brands)}
+        try:
+            answer = await self.ask({"size": 0, "aggs": groups})
+        except IndexNotReady:
+            return None
+        found = zip(brands, answer["aggregations"].values(), strict=True)
+        return tuple(
+            sorted(
+                bucket["key"].removeprefix(term + documents.SEPARATOR)
+                for term, group in found
+                for bucket in group["in"]["buckets"]
+            )
+        )
 
     async def brands(self) -> list[tuple[str, int]] | None:
         """See `ListCounter`."""
@@ -215,7 +234,7 @@ class OpenSearchIndex:
         self._forget_some()
         unknown = [term for term in dict.fromkeys(terms) if term not in self._spelled]
         if unknown:
-            asked = {f"term{place}": requests.spelling(term) for place, term in enumerate(unknown)}
+            asked = {f"term{place}": requests.spellings(term, 1) for place, term in enumerate(unknown)}
             answer = await self.ask({"size": 0, "aggs": asked})
             for place, term in enumerate(unknown):
                 most = answer["aggregations"][f"term{place}"]["in"]["buckets"]

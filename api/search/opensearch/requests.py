@@ -165,10 +165,12 @@ def of_list(query: ProductQuery) -> list[Json]:
     ]
 
 
-def spelling(term: str) -> Json:
-    """How the shop spells a brand or a value: the most frequent of its spellings, as a group among all products."""
-    start = term + documents.SEPARATOR
-    only = {"terms": {"field": "spellings", "size": 1, "include": _escaped(start) + ".*"}}
+def spellings(term: str, most: int) -> Json:
+    """How the shop spells a brand or a value: the most frequent of its spellings, as a group among all products. Not
+    those of the values of an attribute that is called as a brand is."""
+    start, name = term + documents.SEPARATOR, f"[^{documents.SEPARATOR}]*"
+    names = documents.SEPARATOR.join([name] * (term.count(documents.SEPARATOR) + 1))
+    only = {"terms": {"field": "spellings", "size": most, "include": _escaped(start) + names}}
     return {"filter": {"prefix": {"spellings": {"value": start}}}, "aggs": {"in": only}}
 
 

@@ -1,6 +1,7 @@
 """One contract for both engines: in process, and on a cluster, of which a stand-in checks each request. It has never
 run on a cluster."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any, get_args
 from uuid import UUID
 
+import httpx
 import orjson
 import pytest
 import pytest_asyncio
@@ -27,6 +29,7 @@ from api.search.opensearch.index import OpenSearchIndex
 from api.search.opensearch.indexer import ClusterIndexer
 from api.search.texts import SHOP
 from tests.harness import opensearch
+from tests.harness.api import Server, api_of
 from tests.harness.opensearch import Node
 from tests.harness.searching import Search
 from tests.harness.shop import Person
@@ -267,9 +270,11 @@ async def test_lists_brands_and_attributes(engine: Engine) -> None:
     counts = await index.count(ProductQuery(min_price=Decimal(20), max_price=Decimal(40)))
     assert counts is not None
     assert (counts.total, list(counts.brands), dict(counts.prices), list(counts.ratings)) == (
-        2, ["Zeld", "ZELD"], {0: 1, 1: 1, 2: 2, 5: 1}, [1, 2, 2, 2],
+        2, ["Zeld"], {0: 1, 1: 1, 2: 2, 5: 1}, [1, 2, 2, 2],
     )  # fmt: skip
     assert dict(await index.brands() or ()) == {"Zeld": 2, "ZELD": 1}
+    assert await index.spellings(["zeld"]) == ("ZELD", "Zeld")
+    assert await index.spellings(["color", "nobody"]) == ()
     assert await index.attribute_names() == ["color", "colour", "fabric", "size"]
     assert await index.knows_attribute("Color")
     assert not await index.knows_attribute("colr")
@@ -384,3 +389,47 @@ async def test_the_worker_follows_the_catalog_and_exchanges_the_index_in_one_ste
     # A form of other fields is not read.
     other = replace(there, languages=Languages.of("en,de"))
     assert await other.current() is None
+
+
+async def test_the_shop_answers_from_the_cluster(
+    search: Search, cluster: Engine, tmp_path: Path, database_url: str, redis_url: str
+) -> None:
+    client = client_of(settings(cluster.url, search.home))
+    cluster.stack.push_async_callback(client.close)
+    indexer = ClusterIndexer(IndexStore(tmp_path), cluster=Cluster(client, search.context.settings.languages))
+    assert await indexer.rebuild(search.context) > 0
+    assert cluster.node is not None
+    # Started in a thread: the stand-in answers in this one.
+    server = api_of(tmp_path, database_url, redis_url, {"SOUK_SEARCH_URL": cluster.url})
+    await asyncio.to_thread(server.start)
+    try:
+        await _asked(search, server)
+    finally:
+        await asyncio.to_thread(server.stop)
+    assert ("POST", "/souk-products/_search") in cluster.node.asked
+
+
+async def _asked(search: Search, server: Server) -> None:
+    async with httpx.AsyncClient(base_url=f"{server.url}/api/v1/") as client:
+
+        async def get(path: str) -> dict[str, Any]:
+            answer = await client.get(path)
+            assert answer.status_code == 200, answer.text
+            body: dict[str, Any] = answer.json()
+            return body
+
+        for path, expected in {
+            "search?q=latpop&highlight=true": search("latpop", highlight=True),
+            "search?q=laptop&filters=brand:Dell": search("laptop", filters="brand:Dell"),
+            "search?q=zzzz": search("zzzz"),
+            "search?filters=attr.color:red": search(filters="attr.color:red"),
+        }.items():
+            body = await get(path)
+            assert sorted(one["title"] for one in body["results"]) == sorted(
+                one["title"] for one in expected["results"]
+            ), path
+            for name in ("correctedQuery", "relaxed", "fullMatches", "totalResults"):
+                assert body[name] == expected[name], (path, name)
+        listed = await get("products?brand=dell")
+        assert {product["brand"] for product in listed["products"]} == {"Dell"}
+        assert "laptop bag" in (await get("search/autocomplete?q=bag"))["suggestions"]

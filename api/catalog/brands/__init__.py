@@ -1,0 +1,1 @@
+"""What makes spellings one brand."""
