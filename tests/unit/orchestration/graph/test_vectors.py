@@ -28,7 +28,7 @@ def run() -> tuple[dict[str, object], dict[str, object]]:
 def test_dagster_brings_the_vectors_up_to_the_marts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     marts, lake = tmp_path / "souk.duckdb", str(tmp_path / "lake")
     for name, value in {
-        "SOUK_LAKE_URI": lake, "MARTS_PATH": str(marts), "SOUK_ENCODER": str(write_encoder(tmp_path / "encoder")),
+        "SOUK_LAKE_URI": lake, "SOUK_MARTS_PATH": str(marts), "SOUK_ENCODER": str(write_encoder(tmp_path / "encoder")),
     }.items():  # fmt: skip
         monkeypatch.setenv(name, value)
     with duckdb.connect(str(marts)) as con:
