@@ -1,12 +1,16 @@
 """Which engine searches: in process, or on the cluster that SOUK_SEARCH_URL names."""
 
+from typing import TYPE_CHECKING
+
 from api.kernel.settings import Settings
 from api.search.engine.index import SearchIndex
 from api.search.engine.store import IndexStore
 from api.search.engine.synonyms import Synonyms
 from api.search.engine.tantivy_index import TantivyIndex
 from api.search.log.marts import frequent_queries
-from api.search.sync import Changes, Indexer
+
+if TYPE_CHECKING:
+    from api.search.sync import Changes, Indexer
 
 
 def index_of(settings: Settings, synonyms: Synonyms) -> SearchIndex:
@@ -20,8 +24,11 @@ def index_of(settings: Settings, synonyms: Synonyms) -> SearchIndex:
     return OpenSearchIndex(Cluster(client_of(settings), settings.languages), synonyms)
 
 
-def indexer_of(settings: Settings, changes: Changes | None = None) -> Indexer:
+def indexer_of(settings: Settings, changes: "Changes | None" = None) -> "Indexer":
     """What writes it. Raises: as `index_of`."""
+    # Who answers shoppers loads no writer.
+    from api.search.sync import Changes, Indexer
+
     store, told = IndexStore.of(settings), changes or Changes()
     if settings.search_url is None:
         return Indexer(store, frequent_queries, changes=told)

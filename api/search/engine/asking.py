@@ -164,7 +164,8 @@ class Asking:
         words = wording.different(read(text)[:MAX_WORDS])
         asked, filling = wording.divided(words, {self.tongue.language, self.tongue.own})
         dropped = {word.shown for word in filling}
-        slots: list[Slot | None] = [self._known(asked, place) for place in range(len(asked))]
+        synonyms = self._synonyms(asked)
+        slots: list[Slot | None] = [self._known(asked, place, synonyms) for place in range(len(asked))]
         found = [slot for slot in slots if slot is not None]
         for place, slot in enumerate(slots):
             if slot is None:
@@ -198,13 +199,13 @@ class Asking:
         product_id = str(self.searcher.doc(found[0][1]).get_first("product_id"))
         return Query.term_query(self.tongue.schema, "product_id", product_id)
 
-    def _known(self, words: Sequence[Word], place: int) -> Slot | None:
+    def _known(self, words: Sequence[Word], place: int, synonyms: Sequence[tuple[range, _Meant]]) -> Slot | None:
         """The word as the catalog has it, in one of its writings; None when it has none."""
         word = words[place]
         meant = [
             *self._written(word),
             *self._joined(words, place),
-            *self._synonyms(words, place),
+            *(synonym for places, synonym in synonyms if place in places),
         ]
         known = [one for one in meant if one.frequency]
         if known and self._compounding:
@@ -229,12 +230,13 @@ class Asking:
                 if meant.frequency:
                     yield replace(meant.less(weights.JOINED), in_title=None)
 
-    def _synonyms(self, words: Sequence[Word], place: int) -> Iterator[_Meant]:
-        """Of the word, and of each expression of several words that it is in: all of them are said by its synonym."""
-        for expression, length in wording.expressions(words, place):
-            for other in self.synonyms.of(expression, self.language):
-                meant = self._together([form.shown for form in read(other)])
-                yield meant.less(weights.SYNONYM / length)
+    def _synonyms(self, words: Sequence[Word]) -> list[tuple[range, _Meant]]:
+        """Of each word, and of each expression of several: all words at its places are said by its synonym."""
+        return [
+            (places, self._together([form.shown for form in read(other)]).less(weights.SYNONYM / len(places)))
+            for places, expression in wording.expressions(words)
+            for other in self.synonyms.of(expression, self.language)
+        ]
 
     def _guessed(self, word: Word, found: Sequence[Slot]) -> Slot | None:
         """What an unknown word may mean: several words, one that has it as a part, or one that is spelled like it."""

@@ -132,10 +132,10 @@ class Asking:
         for left, right in pairwise(words[max(place - 1, 0) : place + 2]):
             if len(left.shown) + len(right.shown) <= LONGEST:
                 meant.append(self.one(left.shown + right.shown, weights.JOINED))
-        for expression, length in wording.expressions(words, place):
-            others = self.synonyms.of(expression, self.language)
-            weight = weights.SYNONYM / length
-            meant += (self.together([form.shown for form in read(other)], weight) for other in others)
+        for places, expression in wording.expressions(words):
+            others = self.synonyms.of(expression, self.language) if place in places else []
+            weight = weights.SYNONYM / len(places)
+            meant += [self.together([form.shown for form in read(other)], weight) for other in others]
         return Slot(word.shown, word.shown, best_of(meant))
 
     def _in_fields(self, form: str, field: str, boost: float, rest: float = 0.0) -> Json:

@@ -41,12 +41,14 @@ def writings(word: Word) -> list[tuple[str, ...]]:
     return [(word.shown,)]
 
 
-def expressions(words: Sequence[Word], place: int) -> list[tuple[str, int]]:
-    """What a synonym may stand for of which the word at a place is a part: itself, and it with its neighbours, each
-    with its number of words."""
-    firsts = range(max(0, place + 1 - MOST_EXPRESSED), place + 1)
-    spans = [(first, end) for first in firsts for end in range(place + 1, min(first + MOST_EXPRESSED, len(words)) + 1)]
-    return [(" ".join([word.shown for word in words[first:end]]), end - first) for first, end in spans]
+def expressions(words: Sequence[Word]) -> list[tuple[range, str]]:
+    """What a synonym may stand for: each word, and neighbours together, with their places."""
+    shown = [word.shown for word in words]
+    return [
+        (range(first, end), " ".join(shown[first:end]))
+        for first in range(len(shown))
+        for end in range(first + 1, min(first + MOST_EXPRESSED, len(shown)) + 1)
+    ]
 
 
 def may_be_code(text: str) -> bool:
