@@ -96,6 +96,7 @@ ALLOWED = {
     ("api/catalog/queries/index_feed.py", "all_live"): WORKER,
     ("api/catalog/queries/index_feed.py", "live_count"): WORKER,
     ("api/catalog/queries/index_feed.py", "descriptions_of"): LIVE,
+    ("api/catalog/brands/keys.py", "spellings_of"): LIVE,
     ("api/catalog/queries/listing.py", "product_page"): LIVE,
     ("api/catalog/queries/counting.py", "count_in_database"): LIVE,
     ("api/catalog/queries/offers.py", "cards_of"): LIVE,
