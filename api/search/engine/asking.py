@@ -29,6 +29,8 @@ V = TypeVar("V")
 # An unknown word is at most so many known ones, of at least so many letters each.
 MOST_PARTS = 4
 MIN_PART = 3
+# So many of the rarest words say which product has the most of them: each is looked for in all that has any.
+MOST_RELAXED = 8
 # Of words and their writings.
 MOST_KEPT = 20_000
 # What may have been meant by an unknown word.
@@ -85,29 +87,26 @@ class Asked:
         """The products with all words."""
         if not self.slots:
             return self.code or Query.empty_query()
-        with_all = self._ordered([(Occur.Must, slot.query) for slot in self.slots], self.slots)
+        with_all = self._ordered(_all([slot.query for slot in self.slots]), self.slots)
         return with_all if self.code is None else Query.boolean_query([(Occur.Should, with_all), self._first()])
 
     def some(self, documents: int) -> Query:
         """The products with some of the words; those with all that are required have a part of their score again."""
         every = [*self.slots, *self.also]
-        filling = self._filling(every, documents)
-        found = Query.boolean_query([(Occur.Should, slot.query) for slot in filling])
-        others = [(Occur.Should, slot.query) for slot in every if slot not in filling]
-        with_all = Query.boolean_query([(Occur.Must, slot.query) for slot in self.slots])
-        bonus = (Occur.Should, Query.boost_query(with_all, weights.ALL_WORDS))
-        with_some = self._ordered([(Occur.Must, found), *others, bonus], every)
+        places, together = wording.filling([slot.frequency for slot in every], documents)
+        filling = [every[place] for place in places]
+        found = Query.boolean_query([(Occur.Must if together else Occur.Should, slot.query) for slot in filling])
+        others = [slot.query for slot in every if slot not in filling]
+        bonus = Query.boost_query(_all([slot.query for slot in self.slots]), weights.ALL_WORDS)
+        with_some = self._ordered(found, every, [*others, bonus])
         return with_some if self.code is None else Query.boolean_query([(Occur.Should, with_some), self._first()])
 
-    def _filling(self, slots: Sequence[Slot], documents: int) -> list[Slot]:
-        """The rarest words. Those that much of the catalog has find nothing by themselves."""
-        rarest = sorted(slots, key=lambda slot: slot.frequency)
-        common = max(weights.COMMON_FROM, int(weights.TOO_COMMON * documents))
-        return [slot for slot in rarest if slot.frequency <= common][: weights.MOST_FILLING] or rarest[:1]
-
-    def _ordered(self, clauses: Sequence[tuple[Occur, Query]], slots: Sequence[Slot]) -> Query:
-        in_titles = [(Occur.Should, slot.in_title) for slot in slots]
-        return Query.boolean_query([*clauses, *in_titles, *((Occur.Should, one) for one in self.bonus)])
+    def _ordered(self, found: Query, slots: Sequence[Slot], others: Sequence[Query] = ()) -> Query:
+        """What is found, in the order of these words' scores. One within the other: next to each other the engine goes
+        through all that any of them has, one at a time it looks for what is found."""
+        for one in (*others, *(slot.in_title for slot in slots), *self.bonus):
+            found = Query.boolean_query([(Occur.Must, found), (Occur.Should, one)])
+        return found
 
     def _first(self) -> tuple[Occur, Query]:
         if self.code is None:
@@ -183,7 +182,9 @@ class Asking:
     def without_what_is_nowhere(self, asked: Asked) -> Asked:
         """No product has all words: those of the best product of those with the most of them are required, and the
         others find too."""
-        best = next(filter(None, (self._best(asked.slots, most) for most in range(len(asked.slots) - 1, 0, -1))), None)
+        rarest = sorted(asked.slots, key=lambda slot: slot.frequency)[:MOST_RELAXED]
+        most = min(len(rarest), len(asked.slots) - 1)
+        best = next(filter(None, (self._best(rarest, least) for least in range(most, 0, -1))), None)
         if best is None:
             return asked
         kept = [slot for slot in asked.slots if _any(self.searcher, slot.query, best)]
@@ -344,6 +345,11 @@ class Asking:
         if len(code) < MIN_CODE or not self.searcher.doc_freq("codes", code):
             return None
         return Query.term_query(self.tongue.schema, "codes", code)
+
+
+def _all(queries: Sequence[Query]) -> Query:
+    """What all of them find."""
+    return queries[0] if len(queries) == 1 else Query.boolean_query([(Occur.Must, one) for one in queries])
 
 
 def _best(queries: Sequence[Query]) -> Query:

@@ -83,11 +83,10 @@ class Asking:
 
     def some(self, asked: Asked, counts: Sequence[int], documents: int) -> Json:
         """As `engine.asking.Asked.some`. `counts`: how many products each word is in, those of `also` last."""
-        common = max(weights.COMMON_FROM, int(weights.TOO_COMMON * documents))
         every = [*asked.slots, *asked.also]
-        rarest = sorted(zip(counts, range(len(counts)), strict=True))
-        chosen = [place for count, place in rarest if count <= common][: weights.MOST_FILLING] or [rarest[0][1]]
-        found = any_of([every[place].query for place in chosen])
+        chosen, together = wording.filling(counts, documents)
+        filling = [every[place].query for place in chosen]
+        found = {"bool": {"must": filling}} if together else any_of(filling)
         others = [slot.query for place, slot in enumerate(every) if place not in chosen]
         bonus = {"bool": {"must": [slot.query for slot in asked.slots], "boost": weights.ALL_WORDS}}
         return self._with_code(asked, self._ordered(asked, {"must": [found], "should": [*others, bonus]}))

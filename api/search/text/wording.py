@@ -4,6 +4,7 @@ import re
 from collections.abc import Collection, Iterable, Sequence
 from functools import lru_cache
 
+from api.search import weights
 from api.search.text import Word
 from api.search.text.stops import fillers, stops
 
@@ -59,3 +60,24 @@ def may_be_code(text: str) -> bool:
 @lru_cache(64)
 def _unasked(languages: frozenset[str]) -> tuple[frozenset[str], frozenset[str]]:
     return frozenset().union(*map(stops, languages)), frozenset().union(*map(fillers, languages))
+
+
+def filling(frequencies: Sequence[int], documents: int) -> tuple[list[int], bool]:
+    """The places of the words that find products where some of the words are enough, and whether a product must have
+    all of these.
+
+    They are the rarest. Words that much of the catalog has find nothing by themselves: where there are no others, so
+    many of them together that few products have them, were one word as likely with another as without it.
+    """
+    rarest = sorted(range(len(frequencies)), key=frequencies.__getitem__)
+    common = max(weights.COMMON_FROM, int(weights.TOO_COMMON * documents))
+    rare = [place for place in rarest if frequencies[place] <= common]
+    if rare:
+        return rare[: weights.MOST_FILLING], False
+    together, expected = list[int](), float(documents)
+    for place in rarest:
+        together.append(place)
+        expected *= frequencies[place] / documents
+        if expected <= weights.COMMON_FROM:
+            break
+    return together, True

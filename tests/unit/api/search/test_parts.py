@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from api.catalog.brands.keys import key_of
 from api.catalog.facets import PRICE_EDGES, price_range_label
 from api.kernel.etags import etag_of, expected_version, matches
 from api.search.errors import BadFilter
-from api.search.filters import Filters, Span, key_of, parse_filters, written
+from api.search.filters import Filters, Span, parse_filters, written
 
 
 def test_filters_are_read_whole() -> None:
