@@ -7,9 +7,10 @@ Changing it needs a new SCHEMA_VERSION.
 import hashlib
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, fields
 from decimal import Decimal
 from functools import cache, lru_cache
+from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
@@ -27,17 +28,17 @@ from api.search.texts import (
     NO_NAMES,
     NOT_SEARCHED,
     SHOP,
+    STEMS,
     SURFACE,
     CategoryNames,
     Fields,
-    analyser_name,
     fields_in,
     paths_of,
     texts_of,
     titles_of,
 )
 
-SCHEMA_VERSION = "9"
+SCHEMA_VERSION = "10"
 COUNTED = ("brand", "brand_key", "category")
 # What is true of one variant has one position: of the variants of the document, and of the cheaper ones.
 FACTS = ("facts", "lower_facts")
@@ -62,6 +63,7 @@ SPELLINGS = (
 
 # Values that say nothing without the name of their attribute.
 _TRUTHS = frozenset({"true", "false"})
+_NONE: tuple[object, ...] = ("", [], ())
 
 
 @cache
@@ -70,7 +72,7 @@ def schema(languages: tuple[str, ...] = SHOP.known) -> tantivy.Schema:
     further languages come last, so the others are the same in every schema."""
     builder = tantivy.SchemaBuilder()
     builder.add_text_field("product_id", stored=True, tokenizer_name="raw", index_option="basic")
-    _add_texts(builder, fields_in(None), languages[0])
+    _add_texts(builder, fields_in(None))
     for name in ("brand", "brand_key", "category", "categories", "seller", "attribute_names", "codes"):
         builder.add_text_field(
             name, stored=name == "category", fast=name in COUNTED, tokenizer_name="raw", index_option="basic"
@@ -103,14 +105,14 @@ def schema(languages: tuple[str, ...] = SHOP.known) -> tantivy.Schema:
     for name in ("card", "titles"):
         builder.add_text_field(name, stored=True, tokenizer_name=NOT_SEARCHED, index_option="basic")
     for language in languages[1:]:
-        _add_texts(builder, fields_in(language), language)
+        _add_texts(builder, fields_in(language))
     return builder.build()
 
 
-def _add_texts(builder: tantivy.SchemaBuilder, names: Fields, language: str) -> None:
+def _add_texts(builder: tantivy.SchemaBuilder, names: Fields) -> None:
     """Of titles alone the places of words are asked."""
-    builder.add_text_field(names.text, tokenizer_name=analyser_name(language), index_option="freq")
-    builder.add_text_field(names.title, tokenizer_name=analyser_name(language))
+    builder.add_text_field(names.text, tokenizer_name=STEMS, index_option="freq")
+    builder.add_text_field(names.title, tokenizer_name=STEMS)
     builder.add_text_field(names.surface, tokenizer_name=SURFACE, index_option="basic")
 
 
@@ -129,41 +131,49 @@ def liked(popular: float) -> float:
     return round(1 + (weights.MOST_POPULAR - 1) * share, 3)
 
 
+@dataclass(frozen=True, slots=True)
+class _Value:
+    """An attribute's value in the forms that documents have. `spelling`: None where it is too long to be listed."""
+
+    pair: tuple[str, str]
+    fact: str
+    term: str
+    key: str
+    spelling: str | None
+
+    @classmethod
+    def of(cls, name: str, value: str) -> "_Value":
+        term = value_term(name, value)
+        spelling = SEPARATOR.join((term, name, value)) if len(value) <= LONGEST_COUNTED else None
+        return cls((name, value), fact(name, value), term, key_of(name), spelling)
+
+
+_value = lru_cache(KEPT)(_Value.of)
+
+
 def fields_of(
     product: IndexedProduct, units_sold: int, languages: Languages = SHOP, names: CategoryNames = NO_NAMES
 ) -> list[dict[str, Any]]:  # Any: values of several types
     """Field values of a live product's documents, the cheapest first; of FACTS a list by variant."""
-    specifications = list(attribute_pairs(product.specifications))
-    of_product, pairs = [fact(*pair) for pair in specifications], set(specifications)
-    facts: dict[Decimal, list[list[str]]] = {}
-    priced: dict[Decimal, set[tuple[str, str]]] = {}
+    of_product = [_value(*pair) for pair in attribute_pairs(product.specifications)]
+    priced: dict[Decimal, list[list[_Value]]] = {}
     for variant in product.variants:
-        chosen = list(attribute_pairs(variant["attributes"]))
-        pairs.update(chosen)
-        of_variant = dict.fromkeys([*of_product, *(fact(*pair) for pair in chosen)])
-        facts.setdefault(Decimal(variant["price"]), []).append(list(of_variant))
-        priced.setdefault(Decimal(variant["price"]), set(specifications)).update(chosen)
-    prices, attributes = sorted(facts), sorted(pairs)
-    listed = {value_term(*pair): SEPARATOR.join(pair) for pair in attributes if len(pair[1]) <= LONGEST_COUNTED}
-    brand = product.brand and brand_term(product.brand)
-    spelled = [(brand, product.brand)] if brand and product.brand else []
-    spellings = [SEPARATOR.join(pair) for pair in (*spelled, *listed.items())]
-    ranges = sorted({bucket for price in prices for bucket in buckets(price)})
-    values = tuple(dict.fromkeys(value for _, value in attributes if value.casefold() not in _TRUTHS))
+        chosen = [_value(*pair) for pair in attribute_pairs(variant["attributes"])]
+        priced.setdefault(_price(variant["price"]), []).append(of_product + chosen if chosen else of_product)
+    attributes = _ordered(value for variants in priced.values() for variant in variants for value in variant)
+    listed = {value.term: value.spelling for value in attributes if value.spelling is not None}
+    prices = sorted(priced)
+    facts = {price: [list({value.fact: None for value in variant}) for variant in priced[price]] for price in prices}
+    values = tuple({value.pair[1]: None for value in attributes if value.pair[1].casefold() not in _TRUTHS})
     popular = popularity(product, units_sold)
     titles = titles_of(product, languages)
     shared = {
         **texts_of(product, values, languages, names),
-        **({"titles": orjson.dumps(titles).decode()} if titles else {}),
+        **_of_category(product.category_id, product.category_path),
         "product_id": str(product.product_id),
-        "brand": [product.brand] if product.brand else [],
-        "brand_key": [brand] if brand else [],
         "values": list(listed),
-        "category": str(product.category_id),
-        "seller": str(product.seller_id),
-        "department": department_of(product.category_path),
-        "categories": category_keys(product.category_id, product.category_path),
-        "attribute_names": sorted({key_of(name) for name, _ in attributes}),
+        "seller": _text(product.seller_id),
+        "attribute_names": sorted({value.key for value in attributes}),
         "rating_hundredths": hundredths(product.rating),
         "review_count": product.review_count,
         # The first 48 bits of a UUIDv7 are its time in milliseconds; loaded products sort by the time in their own ids.
@@ -174,8 +184,14 @@ def fields_of(
         "codes": list(dict.fromkeys(filter(None, map(folded_code, product.codes)))),
         "prime": product.prime_eligible,
         "in_stock": product.in_stock,
-        "price_buckets": ranges,
+        "price_buckets": sorted({bucket for price in prices for bucket in buckets(price)}),
     }
+    brand = product.brand and brand_term(product.brand)
+    shared |= {"brand": [product.brand] if brand else [], "brand_key": [brand] if brand else []}
+    if titles:
+        shared["titles"] = orjson.dumps(titles).decode()
+    spellings = [SEPARATOR.join((brand, product.brand))] if brand and product.brand else []
+    spellings += listed.values()
     return [
         shared
         | _values_at(price, priced)
@@ -198,15 +214,42 @@ def fields_of(
     ]
 
 
-def _values_at(price: Decimal, priced: Mapping[Decimal, Iterable[tuple[str, str]]]) -> dict[str, list[str]]:
+# Of what many products have in common.
+_text = lru_cache(KEPT)(str)
+
+
+@lru_cache(KEPT)
+def _price(text: str) -> Decimal:
+    return Decimal(text)
+
+
+@lru_cache(KEPT)
+def _of_category(category_id: UUID, path: str) -> dict[str, Any]:  # Any: values of several types
+    return {
+        "category": str(category_id),
+        "department": department_of(path),
+        "categories": category_keys(category_id, path),
+    }
+
+
+def _ordered(values: Iterable[_Value]) -> list[_Value]:
+    """Once each, by name and then by value."""
+    known = {value.pair: value for value in values}
+    return [known[pair] for pair in sorted(known)]
+
+
+def _values_at(price: Decimal, priced: Mapping[Decimal, Iterable[Iterable[_Value]]]) -> dict[str, list[str]]:
     """The terms of the values of the variants of one price, by whether a cheaper one has them."""
+    if not any(map(any, priced.values())):
+        return {"new_values": [], "again_values": []}
     nearest: dict[str, Decimal] = {}
     for lower in sorted(one for one in priced if one < price):
-        nearest.update((value_term(*pair), lower) for pair in priced[lower])
-    own = dict.fromkeys(value_term(*pair) for pair in sorted(priced[price]) if len(pair[1]) <= LONGEST_COUNTED)
+        nearest.update((value.term, lower) for variant in priced[lower] for value in variant)
+    own = _ordered(value for variant in priced[price] for value in variant if value.spelling is not None)
+    terms = dict.fromkeys(value.term for value in own)
     return {
-        "new_values": [term for term in own if term not in nearest],
-        "again_values": [again_term(hundredths(nearest[term]), term) for term in own if term in nearest],
+        "new_values": [term for term in terms if term not in nearest],
+        "again_values": [again_term(hundredths(nearest[term]), term) for term in terms if term in nearest],
     }
 
 
@@ -244,15 +287,16 @@ def shown_title(titles: Mapping[str, str], language: str) -> tuple[str, str | No
     return titles[own], own
 
 
-def document(fields: Mapping[str, Any]) -> str:  # Any: as fields_of
+def document(known: Mapping[str, Any]) -> str:  # Any: as fields_of
     """The JSON of the engine's document: equal for equal fields."""
-    facts: dict[str, Any] = {}  # Any: JSON
+    # A field without a value is left out: reading it takes the engine time.
+    said = {name: value for name, value in known.items() if value not in _NONE}
     for name in FACTS:
-        facts[name], facts[of_all(name)] = [], []
-        if variants := fields[name]:
-            facts[name] = _at_positions(variants)
-            facts[of_all(name)] = sorted(set(variants[0]).intersection(*variants[1:]))
-    return orjson.dumps({**fields, **facts}).decode()
+        variants = said.pop(name, ())
+        if any(variants):
+            said[name] = _at_positions(variants)
+            said[of_all(name)] = sorted(set(variants[0]).intersection(*variants[1:]))
+    return orjson.dumps(said).decode()
 
 
 def of_all(name: str) -> str:
@@ -276,11 +320,15 @@ def departments(searcher: tantivy.Searcher, product_id: UUID) -> list[str]:
     return [str(searcher.doc(address).get_first("department")) for _, address in found.hits]
 
 
+# All that a row says, but for its views.
+_ROW = attrgetter(*(one.name for one in fields(IndexedProduct) if one.name != "view_count"))
+
+
 def mark(product: IndexedProduct, units_sold: int, names: CategoryNames = NO_NAMES) -> bytes:
     """Another one for other documents, told from the row, which takes less than to make them: a sale that leaves units,
     or a view, is no new document."""
-    said = [names.get(path) for path in paths_of(product.category_path)]
-    row = [replace(product, view_count=0), popularity(product, units_sold), said]
+    said = [names.get(path) for path in paths_of(product.category_path)] if names else None
+    row = (_ROW(product), popularity(product, units_sold), said)
     return hashlib.blake2b(orjson.dumps(row, default=str), digest_size=16).digest()
 
 
@@ -328,6 +376,7 @@ def tie_of(product_id: UUID) -> int:
     return product_id.int & (2**62 - 1)
 
 
+@lru_cache(KEPT)
 def brand_term(brand: str) -> str:
     """A brand under all its spellings."""
     return key_of(brand)

@@ -221,7 +221,7 @@ class Indexer:
         `IndexStore.publish`."""
         folder = self.store.new_generation()
         index = tantivy.Index(documents.schema(self.store.languages.known), str(folder))
-        register(index, self.store.languages)
+        register(index)
         self.building = Builder(folder)
         return folder, index.writer(BUILD_HEAP_BYTES, 1)
 
@@ -279,7 +279,7 @@ class Indexer:
         """Replace or remove the products, in one commit."""
         if not news:
             return 0
-        index = open_index(folder, self.store.languages)
+        index = open_index(folder)
         searcher, writer = index.searcher(), open_writer(folder, index)
         stale = {WHOLE_SHOP}
         for found in news:

@@ -25,19 +25,18 @@ STEMMERS = {
     "ta": "tamil", "tr": "turkish",
 }  # fmt: skip
 KEPT_STEMS = 20_000
+# Of one language, of the words of products: with fewer, the engine reads the same words again.
+KEPT_INDEXED_STEMS = 300_000
 # What a category is called in other languages than the shop's: path -> language -> name.
 CategoryNames = Mapping[str, Mapping[str, str]]
 NO_NAMES: CategoryNames = {}
 SHOP = Languages.of(DEFAULT)
-# The analyser of surface forms: words are separated already, and stay as they are.
-SURFACE = "souk_surface"
+# The analysers of stems and of surface forms: words are separated already, and stay as they are. The engine has the
+# first; the second leaves out what is too long.
+STEMS, SURFACE = "whitespace", "souk_surface"
 # The analyser of what is stored and never looked for: it finds no word in it. The engine has no such field, and would
 # make a term of the whole text.
 NOT_SEARCHED = "souk_not_searched"
-
-
-def analyser_name(language: str) -> str:
-    return f"souk_{language}"
 
 
 @cache
@@ -51,6 +50,27 @@ def analyser(language: str) -> tantivy.TextAnalyzer:
 def surface_words() -> tantivy.TextAnalyzer:
     """The analyser SURFACE."""
     return _analyser()
+
+
+class Stems(dict[str, str]):
+    """What the index has for each word of a prepared text in one language, nothing for one that is too long; filled as
+    words are met, since products have the same ones again and again."""
+
+    def __init__(self, language: str) -> None:
+        self._analyser = analyser(language)
+
+    def __missing__(self, word: str) -> str:
+        if len(self) >= KEPT_INDEXED_STEMS:
+            self.clear()
+        stem = self[word] = next(iter(self._analyser.analyze(word)), "")
+        return stem
+
+    def of(self, text: str) -> str:
+        """Of a prepared text, separated by blanks."""
+        return " ".join(map(self.__getitem__, text.split()))
+
+
+stems_in = cache(Stems)
 
 
 def _analyser(*further: tantivy.Filter) -> tantivy.TextAnalyzer:
@@ -98,14 +118,16 @@ def texts_of(
     spoken = product.language or languages.own
     category = product.category_path.replace("/", " ")
     titles, descriptions = [product.title], [product.description or ""]
-    named = [names[path] for path in paths_of(product.category_path) if path in names]
+    named = [names[path] for path in paths_of(product.category_path) if path in names] if names else []
     plain = not translations and not named and spoken == languages.own
     if not plain and spoken != languages.own:
         said = translations.get(languages.own, {})
         titles += filter(None, [said.get("title")])
         descriptions += filter(None, [said.get("description")])
     kind = product.category_path.rpartition("/")[2]
-    texts = _Said(titles, product.brand or "", category, kind, values, descriptions).fields(fields_in(None))
+    texts = _Said(titles, product.brand or "", category, kind, values, descriptions).fields(
+        fields_in(None), languages.own
+    )
     if plain:
         return texts
     for language in languages.known[1:]:
@@ -118,7 +140,9 @@ def texts_of(
         if title or description or categories or labels:
             titles = [title] if title else []
             kind = names.get(product.category_path, {}).get(language, "")
-            texts |= _Said(titles, "", categories, kind, labels, [description or ""]).fields(fields_in(language))
+            texts |= _Said(titles, "", categories, kind, labels, [description or ""]).fields(
+                fields_in(language), language
+            )
     return texts
 
 
@@ -134,16 +158,19 @@ class _Said:
     values: Sequence[str]
     descriptions: Sequence[str]
 
-    def fields(self, names: Fields) -> dict[str, str]:
+    def fields(self, names: Fields, language: str) -> dict[str, str]:
+        stems = stems_in(language)
         title, values = " ".join(map(prepared, self.titles)), _read_values(tuple(self.values))
         brand, category = _read(self.brand), _read(self.category)
-        text = [title] * weights.TITLE + [brand] * weights.BRAND + [category] * weights.CATEGORY
-        text += [values] * weights.VALUES + [*map(prepared, self.descriptions)] * weights.DESCRIPTION
+        stemmed_title, descriptions = stems.of(title), [stems.of(prepared(text)) for text in self.descriptions]
+        text = [stemmed_title] * weights.TITLE + [stems.of(brand)] * weights.BRAND
+        text += [stems.of(category)] * weights.CATEGORY + [stems.of(values)] * weights.VALUES
+        text += descriptions * weights.DESCRIPTION
         written = [title, brand, category, values]
         if not all(part.isascii() for part in written):
             # Words of other scripts are read as stems.
             written = [surface(one) for one in (*self.titles, self.brand, self.category, *self.values)]
-        named = f"{title} {_read(self.kind)}".rstrip()
+        named = f"{stemmed_title} {stems.of(_read(self.kind))}".rstrip()
         return {names.text: " ".join(text), names.title: named, names.surface: " ".join(written)}
 
 
@@ -161,6 +188,8 @@ def _read_values(values: tuple[str, ...]) -> str:
 def titles_of(product: IndexedProduct, languages: Languages) -> dict[str, str]:
     """The product's title by language, its own first; none for one that is in the shop's language alone."""
     spoken = product.language or languages.own
+    if not product.translations and spoken == languages.own:
+        return {}
     translated = {name: said["title"] for name, said in (product.translations or {}).items() if "title" in said}
     return {spoken: product.title, **translated} if translated or spoken != languages.own else {}
 

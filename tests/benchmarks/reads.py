@@ -193,6 +193,7 @@ def bare_search_ms(bench: Bench, shop: BenchShop) -> float:
     from api.search.engine.tantivy_index import open_index
     from api.search.text import surface
     from api.search.text.stops import fillers, stops
+    from api.search.texts import stems_in
 
     folder = IndexStore(shop.folder / "search").current()
     assert folder is not None
@@ -209,7 +210,7 @@ def bare_search_ms(bench: Bench, shop: BenchShop) -> float:
     unasked = stops("en") | fillers("en")
 
     def parsed(text: str) -> tantivy.Query:
-        words = " ".join(word for word in surface(text).split() if word not in unasked)
+        words = " ".join(stems_in("en")[word] for word in surface(text).split() if word not in unasked)
         return index.parse_query_lenient(words, ["text"], conjunction_by_default=True)[0]
 
     def products(text: str) -> int:

@@ -59,7 +59,7 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> Reader:
     draw, folder = random.Random(3), tmp_path_factory.mktemp("search-input")
     Builder(folder).finish((), SHOP.known)
     index = tantivy.Index(schema(SHOP.known), str(folder))
-    tantivy_index.register(index, SHOP)
+    tantivy_index.register(index)
     writer = index.writer(50_000_000, 1)
     words = ["lamp", "camera", "chair", "table", "stool", "oak", "steel", "small", "large", "red"]
     for _ in range(PRODUCTS):

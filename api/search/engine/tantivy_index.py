@@ -13,7 +13,6 @@ from api.catalog.facets import RATING_STEPS
 from api.catalog.queries.counting import Counts
 from api.catalog.queries.listing import ProductQuery
 from api.kernel import clock
-from api.kernel.languages import Languages
 from api.kernel.logs import get_logger
 from api.search import documents
 from api.search.engine import facets, matching, paging
@@ -26,7 +25,7 @@ from api.search.engine.synonyms import Synonyms, SynonymTable
 from api.search.errors import IndexNotReady
 from api.search.suggestions.reader import Suggestions
 from api.search.text import read
-from api.search.texts import NOT_SEARCHED, SHOP, SURFACE, analyser, analyser_name, no_words, surface_words
+from api.search.texts import NOT_SEARCHED, SURFACE, no_words, surface_words
 
 log = get_logger(__name__)
 
@@ -132,7 +131,7 @@ class TantivyIndex:
         try:
             committed = (folder / "meta.json").stat().st_mtime_ns
             if reader is None or reader.folder != folder:
-                index = open_index(folder, self._store.languages)
+                index = open_index(folder)
                 suggestions = Suggestions(folder, self._store.languages.known)
                 reader = Reader(folder, index, committed, index.searcher(), self._store.languages, suggestions)
             else:
@@ -153,17 +152,15 @@ class TantivyIndex:
         return reader
 
 
-def open_index(folder: Path, languages: Languages = SHOP) -> tantivy.Index:
+def open_index(folder: Path) -> tantivy.Index:
     """An existing generation with our analysers. Raises: ValueError when it is not an index."""
     index = tantivy.Index.open(str(folder))
-    register(index, languages)
+    register(index)
     return index
 
 
-def register(index: tantivy.Index, languages: Languages) -> None:
-    """Tell the index how texts of these languages are read."""
-    for language in languages.known:
-        index.register_tokenizer(analyser_name(language), analyser(language))
+def register(index: tantivy.Index) -> None:
+    """Tell the index how its texts are read."""
     index.register_tokenizer(SURFACE, surface_words())
     index.register_tokenizer(NOT_SEARCHED, no_words())
 

@@ -45,7 +45,7 @@ class Title:
             {
                 "product": self.product,
                 "text": self.text,
-                "words": list(dict.fromkeys(self.words[:MAX_WORDS])),
+                "words": " ".join(dict.fromkeys(self.words[:MAX_WORDS])),
                 "readers": self.readers,
                 "weight": self.weight,
                 "heads": self.heads,
@@ -69,29 +69,31 @@ def said(product: IndexedProduct, popularity: float, languages: Languages, names
     key = str(product.product_id)
     if not product.live:
         return Said(key, frozenset(), frozenset())
-    titles = _titles(product, popularity, languages, names)
+    values = tuple(_values(product))
+    titles = _titles(product, values, popularity, languages, names)
     words = {word for title in titles for word in title.words}
-    words.update(*(_words_of(text) for text in (product.brand or "", product.category_path, *_values(product))))
+    words.update(*map(_words_of, (product.brand or "", product.category_path, *values)))
     return Said(key, titles, frozenset(filter(is_word, words)))
 
 
-def _titles(product: IndexedProduct, popularity: float, languages: Languages, names: CategoryNames) -> frozenset[Title]:
+def _titles(
+    product: IndexedProduct, values: Sequence[str], popularity: float, languages: Languages, names: CategoryNames
+) -> frozenset[Title]:
     by_language = titles_of(product, languages)
     readers: dict[str, list[str]] = {}
     for language in languages.known if by_language else ():
         readers.setdefault(shown_title(by_language, language)[0], []).append(language)
     leaf = product.category_path.rpartition("/")[2]
     named = names.get(product.category_path, {})
-    values = tuple(_values(product))
     found = []
     for text, shown_to in readers.items() if by_language else [(product.title, languages.known)]:
         phrases = phrases_of(text, product.brand, values)
         key = keyed(shown_to, "")
         categories = {keyed((tag,), spoken(named[tag])) for tag in shown_to if tag in named}
-        if any(tag not in named for tag in shown_to):
+        if not all(tag in named for tag in shown_to):
             categories.add(keyed([tag for tag in shown_to if tag not in named], spoken(leaf)))
-        heads = {*categories, *(key + phrase for phrase in phrases.heads)}
-        parts = heads.union(key + phrase for phrase in phrases.parts)
+        heads = categories.union([key + phrase for phrase in phrases.heads])
+        parts = heads.union([key + phrase for phrase in phrases.parts])
         of_one = (str(product.product_id), text, tuple(shown_to), round(popularity * 10))
         found.append(Title(*of_one, tuple(sorted(heads)), tuple(sorted(parts)), tuple(surface_words(text))))
     return frozenset(found)

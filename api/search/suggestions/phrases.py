@@ -39,13 +39,13 @@ class Phrases:
     parts: tuple[str, ...]
 
 
-def phrases_of(title: str, brand: str | None, values: Iterable[str] = ()) -> Phrases:
+def phrases_of(title: str, brand: str | None, values: Collection[str] = ()) -> Phrases:
     """`values`: those of the product's attributes, such as colours, which end no phrase."""
     runs = list(islice(_runs(title), MAX_RUNS))
-    maker = spoken(brand or "")
+    maker = spoken(brand) if brand else ""
     makers = tuple(maker.split())
     parts = [" ".join(run[-length:]) for run in runs for length in range(1, min(len(run), MAX_PHRASE_WORDS) + 1)]
-    head = " ".join(_head(runs, makers, {word for value in values for word in spoken(value).split()}))
+    head = " ".join(_head(runs, makers, {word for value in values for word in spoken(value).split()} if values else ()))
     if head and maker:
         parts.append(f"{maker} {head}")
     return Phrases(_known((maker, head)), _known(parts))
@@ -61,18 +61,25 @@ def _runs(title: str) -> Iterator[tuple[str, ...]]:
     """The parts of a title: words without numbers and joints."""
     run: list[str] = []
     for token in title.lower().split():
-        word = token.strip(_MARKS)
-        breaks = not word or word in _JOINTS or _DIGIT.search(word) is not None
-        if run and (breaks or token[0] in _OPENING):
+        word, opens, closes = _token(token)
+        if run and (word is None or opens):
             yield tuple(run)
             run = []
-        if not breaks:
+        if word is not None:
             run.append(word)
-            if token[-1] in _CLOSING:
+            if closes:
                 yield tuple(run)
                 run = []
     if run:
         yield tuple(run)
+
+
+@lru_cache(100_000)
+def _token(token: str) -> tuple[str | None, bool, bool]:
+    """The word of a token, None for one that is in no part; whether it begins a part, and whether it ends one."""
+    word = token.strip(_MARKS)
+    breaks = not word or word in _JOINTS or _DIGIT.search(word) is not None
+    return None if breaks else word, token[0] in _OPENING, token[-1] in _CLOSING
 
 
 def _head(runs: Iterable[tuple[str, ...]], makers: tuple[str, ...], values: Collection[str]) -> tuple[str, ...]:

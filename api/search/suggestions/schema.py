@@ -16,7 +16,7 @@ import tantivy
 
 from api.search.text import surface_words
 
-SCHEMA_VERSION = "2"
+SCHEMA_VERSION = "3"
 FOLDER = "suggestions"
 # A word is found by its beginnings up to this length, and with more letters by that beginning.
 MAX_START = 20
@@ -28,7 +28,10 @@ MAX_WORDS = 16
 def schema() -> tantivy.Schema:
     """`readers`: the languages of those who are shown the document. `weight`: whole, greater is shown earlier."""
     builder = tantivy.SchemaBuilder()
-    for name in ("product", "readers", "words", "starts", "drow", "real"):
+    # One text of many words is read in less time than many texts.
+    for name in ("words", "starts", "real"):
+        builder.add_text_field(name, tokenizer_name="whitespace", index_option="basic")
+    for name in ("product", "readers", "drow"):
         builder.add_text_field(name, tokenizer_name="raw", index_option="basic", stored=name == "readers")
     for name in ("parts", "heads", "key", "word"):
         builder.add_text_field(name, stored=name != "key", tokenizer_name="raw", index_option="basic")

@@ -59,7 +59,7 @@ class Builder:
         for word in sorted(self._words):
             self._writer.add_json(_word(word))
         for language in languages:
-            self._writer.add_json(orjson.dumps({"real": sorted(real_words(language))}).decode())
+            self._writer.add_json(orjson.dumps({"real": " ".join(sorted(real_words(language)))}).decode())
         self._writer.commit()
         self._writer.wait_merging_threads()
 
@@ -207,7 +207,7 @@ def _term(name: str, value: str) -> Query:
 
 def _phrase(key: str, weight: int) -> str:
     readers, text = unkeyed(key.removeprefix(_QUERY))
-    fields = {"key": key, "text": text, "starts": starts_of(text), "readers": readers, "weight": weight}
+    fields = {"key": key, "text": text, "starts": " ".join(starts_of(text)), "readers": readers, "weight": weight}
     return orjson.dumps(fields).decode()
 
 

@@ -13,6 +13,8 @@ from api.search.text.units import UNITS
 LONGEST = 40
 # Chunks of texts with digits, hyphens or scripts without blanks, which are read once.
 KEPT = 100_000
+# A product's texts are read for the index and then for its suggestions.
+KEPT_TEXTS = 64
 # Between a number and its unit, so that both are one chunk. No folded text has it.
 _GLUE = "~"
 # Of a word of letters and digits the parts are words too when they are a name and its number.
@@ -62,7 +64,10 @@ def read(text: str) -> list[Word]:
 
 def surface_words(text: str) -> list[str]:
     """All forms of the words of a text, unstemmed."""
-    return [form for chunk in _plain(text).split() for form in _forms(chunk)]
+    plain = _plain(text)
+    if plain.isascii() and _SPECIAL.search(plain) is None:
+        return [chunk for chunk in plain.split() if len(chunk) <= LONGEST]
+    return [form for chunk in plain.split() for form in _forms(chunk)]
 
 
 def surface(text: str) -> str:
@@ -87,6 +92,7 @@ def folded_code(text: str) -> str:
     return code.lstrip("0") if code.isdecimal() else code
 
 
+@lru_cache(KEPT_TEXTS)
 def _plain(text: str) -> str:
     """The text in chunks: separated by blanks, a number and its unit together."""
     if "," in text:

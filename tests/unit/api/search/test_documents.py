@@ -28,7 +28,6 @@ from api.search.engine import facets, matching
 from api.search.engine.tantivy_index import register
 from api.search.filters import Filters
 from api.search.schemas import SearchResultItem
-from api.search.texts import SHOP
 
 PRODUCT = IndexedProduct(
     product_id=UUID(int=7 << 80),
@@ -201,7 +200,7 @@ def found(fields: Mapping[str, Any], name: str, facts: tuple[str, ...]) -> bool:
 
 def written(*documents: Mapping[str, Any]) -> tantivy.Searcher:
     index = tantivy.Index(schema())
-    register(index, SHOP)
+    register(index)
     writer = index.writer(15_000_000, 1)
     for fields in documents:
         writer.add_json(document(fields))

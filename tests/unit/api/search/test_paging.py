@@ -33,7 +33,7 @@ class Catalog:
         self.draw, self.folder = random.Random(5), folder
         Builder(folder).finish((), SHOP.known)
         self.index = tantivy.Index(schema(SHOP.known), str(folder))
-        tantivy_index.register(self.index, SHOP)
+        tantivy_index.register(self.index)
         self.ids = [UUID(int=(place // 7) << 80 | self.draw.getrandbits(62)) for place in range(count)]
         self.write(self.ids)
 

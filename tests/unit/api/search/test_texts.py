@@ -1,5 +1,6 @@
 """The texts of the index by language."""
 
+import random
 from dataclasses import replace
 
 import pytest
@@ -9,14 +10,14 @@ from api.kernel.languages import Languages
 from api.search import documents, weights
 from api.search.engine.tantivy_index import register
 from api.search.text import prepared
-from api.search.texts import STEMMERS, Tongue, analyser, texts_of, titles_of
+from api.search.texts import STEMMERS, Stems, Tongue, analyser, texts_of, titles_of
 from tests.unit.api.search.test_documents import PRODUCT
 
 SHOP = Languages.of("en,de,fr")
 VALUES = ("Red", "LED")
 OWN = {
-    "text": " ".join([*["desk lamp"] * weights.TITLE, "lumen", *[" home lamps"] * weights.CATEGORY, "red led", ""]),
-    "title": "desk lamp lamps",
+    "text": " ".join([*["desk lamp"] * weights.TITLE, "lumen", *["home lamp"] * weights.CATEGORY, "red led", ""]),
+    "title": "desk lamp lamp",
     "surface": "desk lamp lumen  home lamps red led",
 }
 GERMAN = replace(
@@ -43,6 +44,35 @@ def test_words_of_a_language_have_its_stems_and_no_accents(language: str, texts:
     assert {word for text in texts for word in analyser(language).analyze(prepared(text))} == {stem}
 
 
+_DRAWN = [
+    "Lamps",
+    "running",
+    "Crème",
+    '24"',
+    "Wi-Fi",
+    "手机壳",
+    "красные",
+    "été",
+    "Häuser",
+    "1,000",
+    "TK-675",
+    "naïve",
+    "ที่ชาร์จ",
+    "👍",
+    "&",
+    "it's",
+]
+
+
+@pytest.mark.parametrize("language", ["en", "de", "ru", "xx"])
+def test_kept_stems_are_those_of_the_analyser_and_too_long_words_none(language: str) -> None:
+    draw = random.Random(language)
+    stems = Stems(language)
+    for _ in range(300):
+        text = prepared(" ".join(draw.choices([*_DRAWN, "y" * 200], k=draw.randrange(12))))
+        assert stems.of(text).split() == analyser(language).analyze(text), text
+
+
 @pytest.mark.parametrize("language", sorted(STEMMERS))
 def test_each_language_gives_as_many_words(language: str) -> None:
     text = prepared("Ein 2-Wege Kabel, USB_C: l'été — 25 mm" + " x" * 5 + "y" * 60)
@@ -59,13 +89,13 @@ def test_translations_and_names_of_categories_are_in_the_fields_of_their_languag
     names = {"/Home": {"de": "Haushalt"}, "/Home/Lamps": {"de": "Lampen", "fr": "Lampes"}}
     texts = texts_of(GERMAN, VALUES, SHOP, names)
 
-    title, category = " ".join(["tischleuchte"] * weights.TITLE), " ".join(["haushalt lampen"] * weights.CATEGORY)
+    title, category = " ".join(["tischleucht"] * weights.TITLE), " ".join(["haushalt lamp"] * weights.CATEGORY)
     assert {name: " ".join(text.split()) for name, text in texts.items() if name not in OWN} == {
-        "title_de": "tischleuchte lampen",
-        "text_de": f"{title} {category} rot warmes licht",
+        "title_de": "tischleucht lamp",
+        "text_de": f"{title} {category} rot warm licht",
         "surface_de": "tischleuchte haushalt lampen rot",
-        "title_fr": "lampes",
-        "text_fr": " ".join(["lampes"] * weights.CATEGORY),
+        "title_fr": "lamp",
+        "text_fr": " ".join(["lamp"] * weights.CATEGORY),
         "surface_fr": "lampes",
     }
     assert {name: text for name, text in texts.items() if name in OWN} == OWN
@@ -76,7 +106,7 @@ def test_a_product_of_another_language_is_in_its_own_fields_and_its_english_with
     product = replace(PRODUCT, language="de", title="Tischleuchte", translations={"en": {"title": "Desk lamp"}})
     texts = texts_of(product, VALUES, SHOP, {})
 
-    assert (texts["title"], texts["title_de"]) == ("tischleuchte desk lamp lamps", "tischleuchte")
+    assert (texts["title"], texts["title_de"]) == ("tischleucht desk lamp lamp", "tischleucht")
     assert "title_fr" not in texts
     assert titles_of(product, SHOP) == {"de": "Tischleuchte", "en": "Desk lamp"}
 
@@ -106,7 +136,7 @@ def test_the_fields_of_further_languages_are_behind_the_others() -> None:
     assert {*product} - {*plain} == {"titles", "title_de", "text_de", "surface_de"}
     for languages in (("en",), SHOP.known, ("de", "en", "fr", "pt-BR")):
         index = tantivy.Index(documents.schema(languages))
-        register(index, Languages.of(",".join(languages)))
+        register(index)
         writer = index.writer(15_000_000, 1)
         writer.add_json(documents.document(plain))
         writer.commit()
