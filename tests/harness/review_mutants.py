@@ -3,8 +3,6 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
-from types import ModuleType
 from typing import Any
 from unittest.mock import patch
 from uuid import UUID
@@ -12,21 +10,22 @@ from uuid import UUID
 from sqlalchemy import String, bindparam, func, literal, select
 
 from api.kernel.actor import Actor
-from api.kernel.db import Query, ReadTx, Result, Tx
+from api.kernel.db import Query, ReadTx, Result, Tx, done
 from api.orders.models import Order, OrderItem
 from api.reviews import commands as reviews
 from api.reviews.judging import filing
 from api.reviews.judging import statements as filed
 from api.reviews.models import ReviewVote
 from api.reviews.moderation import commands as moderation
-from api.reviews.moderation.queries import case_of
+from api.reviews.moderation.queries import Verdict, case_of
 from api.reviews.moderation.schemas import ReviewCase
 from api.reviews.votes import commands as votes
 from api.reviews.writing import commands as writing
 
 
-def _without_a_lock(asking: ModuleType) -> None:
-    """A moment passes between what is read of a review and what is written."""
+def votes_without_a_lock() -> None:
+    """Read a review's counts for a vote without locking it. A moment passes between what is read and what is
+    written."""
     read = reviews.lock
 
     async def read_early(tx: Tx, review_id: UUID) -> reviews.Locked | None:
@@ -35,13 +34,31 @@ def _without_a_lock(asking: ModuleType) -> None:
         return review
 
     patch.object(reviews, "_LOCKED", reviews.READ).start()
-    patch.object(asking, "lock", read_early).start()
+    patch.object(reviews, "lock", read_early).start()
+
+
+def decisions_without_a_lock() -> None:
+    """Read what was decided about a review without locking it. A second passes between what is read and what is
+    written, so that administrators overlap on a busy machine as well."""
+    read = moderation.ruling_of
+
+    async def read_early(tx: ReadTx, review_id: UUID) -> Verdict | None:
+        made = await read(tx, review_id)
+        await asyncio.sleep(1)
+        return made
+
+    patch.object(reviews, "_LOCKED", reviews.READ).start()
+    patch.object(moderation, "ruling_of", read_early).start()
 
 
 def reviews_without_a_lock() -> None:
-    """Read what a member has written without a lock. A moment passes before it is read."""
-    early = select(func.pg_sleep(0.3), bindparam("name", type_=String))
-    patch.object(writing, "_LOCK", early).start()
+    """Read what a member has written without a lock. A second passes between what is read and what is written."""
+
+    def received_late(actor: Actor, product_id: UUID) -> Query[None]:
+        return done(select(func.pg_sleep(1)))
+
+    patch.object(writing, "_LOCK", select(bindparam("name", type_=String))).start()
+    patch.object(writing, "received_query", received_late).start()
 
 
 def reviews_that_nothing_forbids() -> None:
@@ -132,8 +149,8 @@ def votes_that_come_back() -> None:
 
 
 OF_REVIEWS: dict[str, Callable[[], None]] = {
-    "votes without a lock": partial(_without_a_lock, reviews),
-    "decisions without a lock": partial(_without_a_lock, moderation),
+    "votes without a lock": votes_without_a_lock,
+    "decisions without a lock": decisions_without_a_lock,
     "reviews without a lock": reviews_without_a_lock,
     "reviews that nothing forbids": reviews_that_nothing_forbids,
     "sellers who review": sellers_who_review,
