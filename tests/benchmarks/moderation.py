@@ -93,7 +93,7 @@ def main(seeds: Annotated[int, typer.Option(min=1, help="Months that are judged.
             record("moderation", f"{name}, {kind}", ours=ours, limit=limit, unit="share", note=note, months=seeds)
     means = {kind: (statistics.mean(learned_of[kind]), statistics.mean(ruled_of[kind])) for kind in KINDS}
     each = ", ".join(f"{kind} {learned:.2f} against {ruled:.2f}" for kind, (learned, ruled) in means.items())
-    for name, ours, limit, note in (
+    for name, of_model, of_rules, note in (
         ("kinds that it was fitted on", ranked["learned"], ranked["rules"], ""),
         (
             "a kind that it never saw, mean",
@@ -103,8 +103,8 @@ def main(seeds: Annotated[int, typer.Option(min=1, help="Months that are judged.
         ),
     ):
         named = f"average precision: learned against the rules, {name}"
-        record("moderation", named, ours=statistics.mean(ours), limit=statistics.mean(limit), unit="share", note=note,
-               months=seeds)  # fmt: skip
+        ours, limit = statistics.mean(of_model), statistics.mean(of_rules)
+        record("moderation", named, ours=ours, limit=limit, unit="share", note=note, months=seeds)
     return 0
 
 

@@ -2,8 +2,20 @@
 
 import unicodedata
 from collections.abc import Collection, Sequence
+from typing import Any
 
-from sqlalchemy import ARRAY, ColumnElement, String, any_, bindparam, collate, func, literal_column, select
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    SQLColumnExpression,
+    String,
+    any_,
+    bindparam,
+    collate,
+    func,
+    literal_column,
+    select,
+)
 
 from api.catalog.models import PricePoint
 from api.kernel.db import ReadTx
@@ -20,7 +32,7 @@ def key_of(text: str) -> str:
     return " ".join(unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold()).split())
 
 
-def key_in_sql(text: ColumnElement[str | None]) -> ColumnElement[str]:
+def key_in_sql(text: SQLColumnExpression[Any]) -> ColumnElement[str]:  # Any: null or not
     """As `key_of`, for a column: too slow for a condition of a list."""
     folded = func.casefold(collate(func.normalize(text, _NFKC), "pg_unicode_fast"))
     return func.btrim(func.regexp_replace(func.normalize(folded, _NFKC), _BLANKS, _BLANK, _EACH))

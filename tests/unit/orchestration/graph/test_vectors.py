@@ -21,7 +21,7 @@ def run() -> tuple[dict[str, object], dict[str, object]]:
     [made] = done.asset_materializations_for_node("product_vectors")
     [check] = done.get_asset_check_evaluations()
     assert check.passed
-    figures = {name: value.value for name, value in made.metadata.items()}
+    figures: dict[str, object] = {name: value.value for name, value in made.metadata.items()}
     return figures, {name: value.value for name, value in check.metadata.items()}
 
 
