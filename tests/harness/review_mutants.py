@@ -40,7 +40,7 @@ def votes_without_a_lock() -> None:
 def decisions_without_a_lock() -> None:
     """Read what was decided about a review without locking it. A second passes between what is read and what is
     written, so that administrators overlap on a busy machine as well."""
-    read = moderation.ruling_of
+    read = ruling_of
 
     async def read_early(tx: ReadTx, review_id: UUID) -> Verdict | None:
         made = await read(tx, review_id)
