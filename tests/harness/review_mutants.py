@@ -17,7 +17,7 @@ from api.reviews.judging import filing
 from api.reviews.judging import statements as filed
 from api.reviews.models import ReviewVote
 from api.reviews.moderation import commands as moderation
-from api.reviews.moderation.queries import Verdict, case_of
+from api.reviews.moderation.queries import Verdict, case_of, ruling_of
 from api.reviews.moderation.schemas import ReviewCase
 from api.reviews.votes import commands as votes
 from api.reviews.writing import commands as writing
