@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields
 from decimal import Decimal
 from functools import cache, lru_cache
 from operator import attrgetter
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import orjson
@@ -38,7 +38,7 @@ from api.search.texts import (
     titles_of,
 )
 
-SCHEMA_VERSION = "10"
+SCHEMA_VERSION = "11"
 COUNTED = ("brand", "brand_key", "category")
 # What is true of one variant has one position: of the variants of the document, and of the cheaper ones.
 FACTS = ("facts", "lower_facts")
@@ -71,13 +71,11 @@ def schema(languages: tuple[str, ...] = SHOP.known) -> tantivy.Schema:
     """Text fields are for matching, raw ones for filters and facets, fast ones for sorting and counting. Those of
     further languages come last, so the others are the same in every schema."""
     builder = tantivy.SchemaBuilder()
-    builder.add_text_field("product_id", stored=True, tokenizer_name="raw", index_option="basic")
+    builder.add_text_field("product_id", tokenizer_name="raw", index_option="basic")
     _add_texts(builder, fields_in(None))
     for name in ("brand", "brand_key", "category", "categories", "seller", "attribute_names", "codes"):
-        builder.add_text_field(
-            name, stored=name == "category", fast=name in COUNTED, tokenizer_name="raw", index_option="basic"
-        )
-    builder.add_text_field("values", stored=True, fast=True, tokenizer_name="raw", index_option="basic")
+        builder.add_text_field(name, fast=name in COUNTED, tokenizer_name="raw", index_option="basic")
+    builder.add_text_field("values", fast=True, tokenizer_name="raw", index_option="basic")
     # Of the document's own variants: values that no cheaper one has, and the others after the nearest price at which
     # one has them.
     for name in ("new_values", "again_values"):
@@ -90,7 +88,7 @@ def schema(languages: tuple[str, ...] = SHOP.known) -> tantivy.Schema:
     for name in ("price_cents", "lower_cents", "rating_hundredths", "review_count"):
         builder.add_unsigned_field(name, indexed=True, fast=True)
     # Of all prices of the product, and of the document's own.
-    builder.add_unsigned_field("price_buckets", stored=True, fast=True)
+    builder.add_unsigned_field("price_buckets", fast=True)
     builder.add_unsigned_field("own_buckets", fast=True)
     # The first of its own: the only one in which a cheaper price can be too, because ranges meet in their ends.
     builder.add_unsigned_field("first_bucket", fast=True)
@@ -101,8 +99,8 @@ def schema(languages: tuple[str, ...] = SHOP.known) -> tantivy.Schema:
     builder.add_unsigned_field("tie", indexed=True, fast=True)
     for name in ("prime", "in_stock", "lowest"):
         builder.add_boolean_field(name, indexed=True)
-    builder.add_text_field("department", stored=True, tokenizer_name="raw", index_option="basic")
-    for name in ("card", "titles"):
+    # What is stored: fewer fields are read in less time.
+    for name in ("card", "rest"):
         builder.add_text_field(name, stored=True, tokenizer_name=NOT_SEARCHED, index_option="basic")
     for language in languages[1:]:
         _add_texts(builder, fields_in(language))
@@ -129,6 +127,24 @@ def liked(popular: float) -> float:
     """The factor of a popularity on the text score, from 1 to weights.MOST_POPULAR."""
     share = min((popular - 1) / (weights.POPULAR_AT - 1), 1.0)
     return round(1 + (weights.MOST_POPULAR - 1) * share, 3)
+
+
+class Rest(NamedTuple):
+    """What a document stores but its card. `brand` and `values` are terms, `prices` the buckets of all that the product
+    is offered at, `titles` by language, its own first."""
+
+    product_id: str
+    brand: str | None
+    category: str
+    department: str
+    values: list[str]
+    prices: list[int]
+    rating: float
+    titles: dict[str, str]
+
+    @classmethod
+    def of(cls, stored: tantivy.Document) -> "Rest":
+        return cls(*orjson.loads(str(stored.get_first("rest"))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,10 +202,19 @@ def fields_of(
         "in_stock": product.in_stock,
         "price_buckets": sorted({bucket for price in prices for bucket in buckets(price)}),
     }
-    brand = product.brand and brand_term(product.brand)
+    brand = (product.brand and brand_term(product.brand)) or None
     shared |= {"brand": [product.brand] if brand else [], "brand_key": [brand] if brand else []}
-    if titles:
-        shared["titles"] = orjson.dumps(titles).decode()
+    rest = Rest(
+        shared["product_id"],
+        brand,
+        shared["category"],
+        department_of(product.category_path),
+        shared["values"],
+        shared["price_buckets"],
+        float(product.rating),
+        titles or {languages.own: product.title},
+    )
+    shared["rest"] = orjson.dumps(tuple(rest)).decode()
     spellings = [SEPARATOR.join((brand, product.brand))] if brand and product.brand else []
     spellings += listed.values()
     return [
@@ -227,7 +252,6 @@ def _price(text: str) -> Decimal:
 def _of_category(category_id: UUID, path: str) -> dict[str, Any]:  # Any: values of several types
     return {
         "category": str(category_id),
-        "department": department_of(path),
         "categories": category_keys(category_id, path),
     }
 
@@ -317,7 +341,7 @@ def _at_positions(variants: Sequence[Sequence[str]]) -> dict[str, Any]:  # Any: 
 def departments(searcher: tantivy.Searcher, product_id: UUID) -> list[str]:
     """Where the index has the product; empty when it has not."""
     found = searcher.search(tantivy.Query.term_query(schema(), "product_id", str(product_id)), 1, count=False)
-    return [str(searcher.doc(address).get_first("department")) for _, address in found.hits]
+    return [Rest.of(searcher.doc(address)).department for _, address in found.hits]
 
 
 # All that a row says, but for its views.

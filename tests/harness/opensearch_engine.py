@@ -8,20 +8,13 @@ import fnmatch
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import cache
 from typing import Any
-
-import tantivy
 
 from api.search.suggestions import edits
 
 Json = dict[str, Any]  # Any: JSON
-SNOWBALL = {
-    "Danish", "Dutch", "English", "Finnish", "French", "German", "Hungarian", "Italian", "Norwegian", "Portuguese",
-    "Romanian", "Russian", "Spanish", "Swedish", "Turkish",
-}  # fmt: skip
 NUMBERS = {"long", "integer", "byte", "float"}
 K1, B = 1.2, 0.75
 
@@ -48,27 +41,10 @@ class Index:
     docs: list[Doc] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        analysis = self.body.get("settings", {}).get("analysis", {"filter": {}, "analyzer": {}})
-        self.filters = {name: _stemmer(one) for name, one in analysis["filter"].items()}
-        self.analysers = {name: self._analyser(one) for name, one in analysis["analyzer"].items()}
         self.types = dict(_types(self.body.get("mappings", {}).get("properties", {}), ""))
         for kind in self.types.values():
-            if kind["type"] == "text" and kind["analyzer"] not in self.analysers:
+            if kind["type"] == "text" and kind["analyzer"] != "whitespace":
                 raise Refused(f"analyzer [{kind['analyzer']}] has not been configured in mappings")
-
-    def _analyser(self, asked: Json) -> Callable[[str], list[str]]:
-        _only(asked, "type", "tokenizer", "filter")
-        if (asked["type"], asked["tokenizer"]) != ("custom", "whitespace"):
-            raise Refused(f"unknown analyzer {asked}")
-        stems = [self.filters[name] for name in asked.get("filter", ())]
-
-        def read(text: str) -> list[str]:
-            words = text.split()
-            for stem in stems:
-                words = [stem(word) for word in words]
-            return words
-
-        return read
 
     def kind(self, name: str, *allowed: str) -> str:
         found = str(self.types.get(name, {}).get("type"))
@@ -78,7 +54,7 @@ class Index:
 
     def words(self, name: str, text: str) -> list[str]:
         self.kind(name, "text")
-        return self.analysers[self.types[name]["analyzer"]](text)
+        return text.split()
 
     def write(self, doc_id: str, source: Json) -> str | None:
         """What is wrong with it."""
@@ -417,12 +393,3 @@ def _parsed(kind: str, value: Any) -> Any:  # Any: JSON
     if not isinstance(value, kinds.get(kind, int)):
         raise Refused(f"mapper_parsing_exception: {value!r} is no {kind}")
     return value
-
-
-def _stemmer(asked: Json) -> Callable[[str], str]:
-    _only(asked, "type", "language")
-    if asked["type"] != "snowball" or asked["language"] not in SNOWBALL:
-        raise Refused(f"unknown filter {asked}")
-    builder = tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.raw())
-    analyser = builder.filter(tantivy.Filter.stemmer(asked["language"].lower())).build()
-    return cache(lambda word: next(iter(analyser.analyze(word)), word))

@@ -197,7 +197,7 @@ class Asking:
         found = self.searcher.search(some, 1, count=False).hits
         if not found:
             return None
-        product_id = str(self.searcher.doc(found[0][1]).get_first("product_id"))
+        product_id = self.reader.product(found[0][1]).product_id
         return Query.term_query(self.tongue.schema, "product_id", product_id)
 
     def _known(self, words: Sequence[Word], place: int, synonyms: Sequence[tuple[range, _Meant]]) -> Slot | None:

@@ -89,7 +89,7 @@ class Reader:
         place = (address.segment_ord, address.doc)
         product = self.products.get(place)
         if product is None:
-            product = Product.of(self.searcher.doc(address), self.languages.own)
+            product = Product.of(self.searcher.doc(address))
             if len(self.products) < MAX_PRODUCTS:
                 self.products[place] = product
         return product
@@ -112,21 +112,18 @@ class Product:
     cards: dict[str, str] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, stored: tantivy.Document, own: str) -> "Product":
-        card = str(stored.get_first("card"))
-        shown = orjson.loads(card)
-        titles = stored.get_first("titles")
-        known = {own: shown["title"]} if titles is None else orjson.loads(str(titles))
+    def of(cls, stored: tantivy.Document) -> "Product":
+        rest = documents.Rest.of(stored)
         return cls(
-            product_id=shown["productId"],
-            card=card,
-            brand=shown["brand"] and documents.brand_term(shown["brand"]),
+            product_id=rest.product_id,
+            card=str(stored.get_first("card")),
+            brand=rest.brand,
             # The same strings for every product: equal ones are counted by comparing where they are.
-            category=sys.intern(str(stored.get_first("category"))),
-            values=list(map(sys.intern, stored.get_all("values"))),
-            prices=stored.get_all("price_buckets"),
-            rating=shown["rating"],
-            titles=known,
+            category=sys.intern(rest.category),
+            values=list(map(sys.intern, rest.values)),
+            prices=rest.prices,
+            rating=rest.rating,
+            titles=rest.titles,
         )
 
     def card_in(self, language: str | None) -> str:

@@ -9,7 +9,7 @@ from itertools import pairwise
 from api.search import weights
 from api.search.engine.synonyms import Synonyms
 from api.search.opensearch.schema import Json
-from api.search.text import LONGEST, Word, folded_code, read, stemmed, wording
+from api.search.text import LONGEST, Word, folded_code, read, wording
 from api.search.texts import Tongue
 
 MIN_PART = 3
@@ -107,9 +107,10 @@ class Asking:
 
     def side_by_side(self, words: Sequence[str], boost: float = 1.0) -> list[Json]:
         """What has the words next to each other in a title."""
-        said = " ".join(map(stemmed, words))
         return [
-            {"match_phrase": {names.title: {"query": said, "slop": 1, "boost": boost}}} for names in self.tongue.fields
+            {"match_phrase": {names.title: {"query": " ".join(stems), "slop": 1, "boost": boost}}}
+            for names, *stems in zip(self.tongue.fields, *map(self.tongue.stems, words), strict=True)
+            if None not in stems
         ]
 
     def compounds(self, part: str) -> Json:
@@ -138,8 +139,8 @@ class Asking:
         return Slot(word.shown, word.shown, best_of(meant))
 
     def _in_fields(self, form: str, field: str, boost: float, rest: float = 0.0) -> Json:
-        said = stemmed(form)
-        found = [{"match": {getattr(names, field): {"query": said, "boost": boost}}} for names in self.tongue.fields]
+        stems = zip(self.tongue.fields, self.tongue.stems(form), strict=True)
+        found = [{"match": {getattr(names, field): {"query": stem or form, "boost": boost}}} for names, stem in stems]
         return best_of(found, rest)
 
     def _ordered(self, asked: Asked, clauses: dict[str, list[Json]]) -> Json:

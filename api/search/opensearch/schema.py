@@ -1,4 +1,5 @@
-"""The index of a cluster: its fields, how their words are read, and how a product becomes one document.
+"""The index of a cluster: its fields, and how a product becomes one document. Its words are the text rule's and their
+stems ours, so the cluster only separates them.
 
 Variants are nested: filters of prices and attributes ask for one variant that fulfils all of them.
 """
@@ -10,6 +11,7 @@ from typing import Any
 
 import orjson
 
+from api.catalog.queries.categories import department_of
 from api.catalog.queries.index_feed import IndexedProduct
 from api.kernel.languages import Languages
 from api.kernel.pagination import MAX_LIMIT, MAX_PAGE
@@ -17,30 +19,18 @@ from api.search import documents
 from api.search.documents import LONGEST_COUNTED
 from api.search.suggestions import entries
 from api.search.suggestions.entries import unkeyed
-from api.search.texts import STEMMERS, CategoryNames, fields_in
+from api.search.texts import CategoryNames, fields_in, titles_of
 
 Json = dict[str, Any]  # Any: JSON
 # With every change of what is below, or of what `documents` says of a product.
-VERSION = "1"
-KEYWORDS = ("brand", "brand_key", "category", "categories", "seller", "attribute_names", "codes", "department")
-# The cluster's own stemmers. Words of other scripts are stems already: the text rule has stemmed them.
-_LATIN = frozenset(STEMMERS.values()) - {"arabic", "greek", "russian", "tamil"}
+VERSION = "2"
+KEYWORDS = ("brand", "brand_key", "category", "categories", "seller", "attribute_names", "codes")
+_WORDS = {"type": "text", "analyzer": "whitespace"}
 
 
 def index_body(languages: Languages) -> Json:
     """Settings and mappings of an index."""
-    analysers: Json = {"souk_surface": {"type": "custom", "tokenizer": "whitespace"}}
-    stems: Json = {}
-    texts: Json = {}
-    for place, language in enumerate(languages.known):
-        name = STEMMERS.get(language.partition("-")[0])
-        known = [] if name not in _LATIN else [f"souk_{name}"]
-        stems |= {one: {"type": "snowball", "language": str(name).capitalize()} for one in known}
-        analyser = f"souk_{language.lower()}"
-        analysers[analyser] = {"type": "custom", "tokenizer": "whitespace", "filter": known}
-        fields = fields_in(language if place else None)
-        texts[fields.text] = texts[fields.title] = {"type": "text", "analyzer": analyser}
-        texts[fields.surface] = {"type": "text", "analyzer": "souk_surface"}
+    texts = [name for place, one in enumerate(languages.known) for name in fields_in(one if place else None).all]
     return {
         "settings": {
             # Counts of terms are exact within a shard.
@@ -48,9 +38,8 @@ def index_body(languages: Languages) -> Json:
             # The writer says when what it wrote is to be seen.
             "refresh_interval": -1,
             "max_result_window": MAX_PAGE * MAX_LIMIT + 1,
-            "analysis": {"filter": stems, "analyzer": analysers},
         },
-        "mappings": {"dynamic": "strict", "properties": {**texts, **_PROPERTIES}},
+        "mappings": {"dynamic": "strict", "properties": {**dict.fromkeys(texts, _WORDS), **_PROPERTIES}},
     }
 
 
@@ -59,6 +48,7 @@ _STORED = {"type": "object", "enabled": False}
 _PROPERTIES: Json = {
     **dict.fromkeys(KEYWORDS, _KEYWORD),
     "product_id": _KEYWORD,
+    "department": _KEYWORD,
     "spellings": _KEYWORD,
     "rating_hundredths": {"type": "long"},
     "age": {"type": "long"},
@@ -95,8 +85,9 @@ def document(product: IndexedProduct, units_sold: int, languages: Languages, nam
     texts = [name for place, one in enumerate(languages.known) for name in fields_in(one if place else None).all]
     return {
         **{name: cheapest[name] for name in (*texts, *KEYWORDS, *_SHARED, "spellings") if name in cheapest},
+        "department": department_of(product.category_path),
         "card": orjson.loads(cheapest["card"]),
-        "titles": orjson.loads(cheapest.get("titles", "{}")),
+        "titles": titles_of(product, languages),
         "completions": _completions(product, cheapest["popularity"], languages, names),
         "variants": list(_variants(product)),
     }

@@ -12,6 +12,7 @@ import tantivy
 from api.catalog.queries.index_feed import IndexedProduct
 from api.search.documents import (
     NEAR,
+    Rest,
     category_key,
     category_keys,
     document,
@@ -135,7 +136,16 @@ def test_a_product_comes_back_from_its_document() -> None:
         sponsored=False,
         condition="new",
     )
-    assert stored.get_first("product_id") == str(PRODUCT.product_id)
+    assert Rest.of(stored) == Rest(
+        product_id=str(PRODUCT.product_id),
+        brand="lumen",
+        category=str(PRODUCT.category_id),
+        department="/Home",
+        values=["watts\x1f7", "color\x1fblue", "color\x1fred", "tags\x1fled", "tags\x1fdim"],
+        prices=[1, 2],
+        rating=4.35,
+        titles={"en": "Desk lamp"},
+    )
 
 
 def test_what_one_variant_has_is_at_one_position() -> None:

@@ -133,7 +133,7 @@ def test_the_fields_of_further_languages_are_behind_the_others() -> None:
     """So that a query by the shop's fields fits every index; fields that an index does not have are left out."""
     product = documents.fields_of(GERMAN, 0, SHOP, {})[0]
     plain = documents.fields_of(PRODUCT, 0)[0]
-    assert {*product} - {*plain} == {"titles", "title_de", "text_de", "surface_de"}
+    assert {*product} - {*plain} == {"title_de", "text_de", "surface_de"}
     for languages in (("en",), SHOP.known, ("de", "en", "fr", "pt-BR")):
         index = tantivy.Index(documents.schema(languages))
         register(index)
