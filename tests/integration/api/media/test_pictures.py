@@ -97,8 +97,9 @@ def test_a_picture_is_served_for_ever_and_what_is_not_there_is_404(shop: Shop, s
     assert (again.status_code, again.content) == (304, b"")
     assert again.headers["cache-control"] == first.headers["cache-control"]
     name = url.split("/")[4]
+    other = name[:-1] + ("1" if name.endswith("0") else "0")
     for missing in (
-        *(f"{name}/original", f"{name}/161.webp", f"{name}/160.webp.part", f"{name[:-1]}0/160.webp", "x/160.webp"),
+        *(f"{name}/original", f"{name}/161.webp", f"{name}/160.webp.part", f"{other}/160.webp", "x/160.webp"),
         *("..%2f..%2fetc/160.webp", f"{name}/..%2foriginal", f"{'0' * 32}-{'0' * 8}/160.webp"),
     ):
         answer = shop.client.get(f"/api/v1/media/{missing}", headers={"If-None-Match": "*"})
