@@ -3,7 +3,7 @@
 import asyncio
 import shutil
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import islice
@@ -156,14 +156,24 @@ class Indexer:
 
     async def _index(self, ctx: Context, folder: Path, products: set[UUID]) -> int:
         """Index the products that are known to have changed."""
+
+        async def write(changed: Sequence[IndexedProduct]) -> int:
+            return await asyncio.to_thread(self._write, folder, self._news(changed))
+
+        return await self._index_by(ctx, products, BATCH, write)
+
+    async def _index_by(
+        self, ctx: Context, products: set[UUID], most: int, write: Callable[[Sequence[IndexedProduct]], Awaitable[int]]
+    ) -> int:
+        """Read and write so many products at once; what is not written when it fails is taken up again."""
         count = 0
         try:
             while products:
-                some = set(islice(products, BATCH))
+                some = set(islice(products, most))
                 async with ctx.db.read() as tx:
                     self.names = await index_feed.category_names(tx)
                     changed = await index_feed.rows_of(tx, some)
-                count += await asyncio.to_thread(self._write, folder, self._news(changed))
+                count += await write(changed)
                 products -= some
         except BaseException:
             self.changes.put_back(products)

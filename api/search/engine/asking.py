@@ -4,7 +4,6 @@ One question is asked of the engine: all words; and, where few products have the
 for all of them (`Asked.every`, `Asked.some`).
 """
 
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
@@ -67,9 +66,7 @@ class Asked:
     @property
     def corrected(self) -> str | None:
         """What is searched, if that is not what was typed."""
-        if all(slot.searched == slot.typed for slot in self.slots):
-            return None
-        return " ".join(slot.searched for slot in self.slots)
+        return wording.corrected(self.slots)
 
     @property
     def as_typed(self) -> bool:
@@ -79,9 +76,7 @@ class Asked:
     @property
     def enough(self) -> int:
         """Where fewer products have all words that are required, those with some of the words are found too."""
-        if self.also:
-            return sys.maxsize
-        return weights.FILL_BELOW if len(self.slots) > 1 else 0
+        return wording.enough(self.slots, self.also)
 
     def every(self) -> Query:
         """The products with all words."""

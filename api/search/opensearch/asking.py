@@ -1,7 +1,6 @@
 """What a text asks a cluster for, as parts of its query language. As `engine.asking` understands texts; which words the
 catalog has is what the cluster answers, with the results."""
 
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -40,15 +39,11 @@ class Asked:
 
     @property
     def enough(self) -> int:
-        if self.also:
-            return sys.maxsize
-        return weights.FILL_BELOW if len(self.slots) > 1 else 0
+        return wording.enough(self.slots, self.also)
 
     @property
     def corrected(self) -> str | None:
-        if all(slot.searched == slot.typed for slot in self.slots):
-            return None
-        return " ".join(slot.searched for slot in self.slots)
+        return wording.corrected(self.slots)
 
     @property
     def as_typed(self) -> bool:

@@ -5,8 +5,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from itertools import islice
-from uuid import UUID
+from functools import partial
 
 from api.catalog.pages import EVERY_LIST, WHOLE_SHOP, department_tag
 from api.catalog.queries import index_feed
@@ -51,7 +50,7 @@ class ClusterIndexer(sync.Indexer):
             products = self.changes.take()
             if products is None or self.swept + sync.SWEEP_SECONDS < clock.monotonic():
                 return await self._sweep_cluster(ctx, name)
-            return await self._index_on_cluster(ctx, name, products)
+            return await self._index_by(ctx, products, BULK, partial(self._write_news, name))
 
     async def close(self) -> None:
         await self.cluster.client.close()
@@ -60,22 +59,6 @@ class ClusterIndexer(sync.Indexer):
         if not self._checked:
             await self.cluster.check()
             self._checked = True
-
-    async def _index_on_cluster(self, ctx: Context, name: str, products: set[UUID]) -> int:
-        count = 0
-        try:
-            while products:
-                some = set(islice(products, BULK))
-                async with ctx.db.read() as tx:
-                    self.names = await index_feed.category_names(tx)
-                    changed = await index_feed.rows_of(tx, some)
-                count += await self._write_news(name, changed)
-                products -= some
-        except BaseException:
-            self.changes.put_back(products)
-            raise
-        await self._drop_lists(ctx)
-        return count
 
     async def _sweep_cluster(self, ctx: Context, name: str) -> int:
         since = await self.cluster.watermark(name)

@@ -1,8 +1,10 @@
 """Which words of a query are asked for, and how each of them may be written: the same for every engine."""
 
 import re
+import sys
 from collections.abc import Collection, Iterable, Sequence
 from functools import lru_cache
+from typing import Protocol
 
 from api.search import weights
 from api.search.text import Word
@@ -14,6 +16,31 @@ MOST_EXPRESSED = 4
 # A code has at least so many characters; shorter ones are numbers.
 MIN_CODE = 4
 _LETTERS_AND_NUMBERS = re.compile(r"[a-z]+|[0-9]+")
+
+
+class Searched(Protocol):
+    """A word that is asked for: as it was typed, and what is searched for it."""
+
+    @property
+    def typed(self) -> str: ...
+
+    @property
+    def searched(self) -> str: ...
+
+
+def corrected(slots: Sequence[Searched]) -> str | None:
+    """What is searched, if that is not what was typed."""
+    if all(slot.searched == slot.typed for slot in slots):
+        return None
+    return " ".join(slot.searched for slot in slots)
+
+
+def enough(slots: Sequence[Searched], also: Sequence[Searched]) -> int:
+    """Where fewer products have all words that are required, those with some of the words are found too. `also`: words
+    that are asked for and not required."""
+    if also:
+        return sys.maxsize
+    return weights.FILL_BELOW if len(slots) > 1 else 0
 
 
 def different(words: Iterable[Word]) -> list[Word]:
