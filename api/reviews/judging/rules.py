@@ -18,6 +18,7 @@ Decision = Literal["publish", "queue", "reject"]
 NEW_ACCOUNT = timedelta(days=2)
 # So sure has the model of toxic language to be. At .9 it takes "damn good headphones" for an insult.
 TOXIC = 0.95
+TOXIC_WEIGHT, TOXIC_WORDS = 0.6, "It insults or swears."
 # How far mood and stars are apart when they contradict each other.
 GLAD, SAD = 0.7, -0.6
 # Of one account, in an hour and in a day.
@@ -104,9 +105,8 @@ def _links(facts: Facts) -> float:
 
 
 def _toxic(facts: Facts) -> float:
-    if wording.insults(facts.text):
-        return 0.6
-    return 0.6 if facts.toxicity is not None and facts.toxicity >= TOXIC else 0.0
+    is_toxic = wording.insults(facts.text) or (facts.toxicity is not None and facts.toxicity >= TOXIC)
+    return TOXIC_WEIGHT if is_toxic else 0.0
 
 
 def _mood(facts: Facts) -> float:
@@ -149,7 +149,7 @@ RULES: tuple[Rule, ...] = (
     Rule("contact", "It gives a way to contact somebody.", lambda facts: 0.6 * wording.has_contact(facts.text)),
     Rule("offer", "It advertises something else.", lambda facts: 0.55 * wording.has_offer(facts.text)),
     Rule("paid", "It says that something was given for it.", lambda facts: 0.55 * wording.is_paid(facts.text)),
-    Rule("toxic", "It insults or swears.", _toxic),
+    Rule("toxic", TOXIC_WORDS, _toxic),
     Rule("hidden-words", "It mixes alphabets in a word.", lambda facts: 0.5 * wording.has_mixed_words(facts.text)),
     Rule("repeats", "It says one thing again and again.", lambda facts: 0.35 * wording.repeats(facts.text)),
     Rule("capitals", "Most of it is in capitals.", lambda facts: 0.15 * wording.shouts(facts.text)),

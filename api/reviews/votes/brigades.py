@@ -11,9 +11,10 @@ from datetime import datetime, timedelta
 from functools import partial
 from uuid import UUID
 
-from sqlalchemy import Uuid, bindparam, func, select, update
+from sqlalchemy import DateTime, Uuid, bindparam, func, select, update
 
 from api.identity.queries import registered_at
+from api.kernel import clock
 from api.kernel.actor import Actor
 from api.kernel.context import Context
 from api.kernel.db import Tx
@@ -26,6 +27,8 @@ from api.reviews.moderation.schemas import VotesReleased
 # Votes of so many suspect accounts, all the same way within the time, and most of those of the time, are a brigade.
 FEWEST, WINDOW, SHARE = 5, timedelta(hours=24), 0.6
 YOUNG = timedelta(days=3)
+# A vote is seen by others at most so long after the time that it bears.
+LATE = timedelta(minutes=1)
 # So many accounts of one address or device are linked; two may be a household.
 LINKED = 3
 
@@ -51,13 +54,15 @@ class _Row:
     created_at: datetime
 
 
+_NOW = select(func.now())
 _RECENT = ReviewVote.created_at > func.now() - WINDOW
 _COUNTED = ReviewVote.standing == "counted"
 _REVIEW = ReviewVote.review_id == bindparam("review_id", type_=Uuid)
-# A review whose votes are looked at: it got enough of them in the time for a brigade.
+_NEWER = select(ReviewVote.review_id).where(ReviewVote.created_at > bindparam("since", type_=DateTime(timezone=True)))
+# A review whose votes are looked at: it got votes since they were looked at last, and enough for a brigade in the time.
 BUSY = (
     select(ReviewVote.review_id)
-    .where(_RECENT, _COUNTED)
+    .where(ReviewVote.review_id.in_(_NEWER), _RECENT, _COUNTED)
     .group_by(ReviewVote.review_id)
     .having(func.count() >= FEWEST)
     .order_by(ReviewVote.review_id)
@@ -91,14 +96,23 @@ def brigade(votes: Sequence[Vote]) -> set[UUID]:
     return found
 
 
-async def set_brigades_aside(ctx: Context) -> int:
-    """Look at each review that got many votes lately; returns how many votes count no longer."""
-    async with ctx.db.read() as tx:
-        busy = [row[0] for row in await tx.all(BUSY)]
-    aside = 0
-    for review_id in busy:
-        aside += await ctx.db.run(partial(_set_aside, review_id=review_id))
-    return aside
+class Brigades:
+    """Looks at each review that got votes since the last look; the first of a process is at those of the whole time."""
+
+    def __init__(self) -> None:
+        self._looked_at: datetime | None = None
+
+    async def set_aside(self, ctx: Context) -> int:
+        """Returns how many votes count no longer."""
+        async with ctx.db.read() as tx:
+            now: datetime = await tx.scalar(_NOW) or clock.now()
+            since = now - WINDOW if self._looked_at is None else self._looked_at - LATE
+            busy = [row[0] for row in await tx.all(BUSY, {"since": since})]
+        aside = 0
+        for review_id in busy:
+            aside += await ctx.db.run(partial(_set_aside, review_id=review_id))
+        self._looked_at = now
+        return aside
 
 
 async def release(ctx: Context, actor: Actor, review_id: UUID) -> VotesReleased:

@@ -1,6 +1,7 @@
 """What is found of reviews and votes after they were written: in the marts, by the model of language, among voters."""
 
 from collections.abc import AsyncIterator, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from unittest.mock import AsyncMock, patch
@@ -17,7 +18,7 @@ from api.reviews import commands
 from api.reviews.moderation import commands as moderation
 from api.reviews.moderation.jobs import read_languages
 from api.reviews.votes import brigades
-from api.reviews.votes.brigades import FEWEST, set_brigades_aside
+from api.reviews.votes.brigades import FEWEST, Brigades
 from tests.harness.buying import Market
 from tests.harness.fake_serving import RecommenderProcess, running_recommender
 from tests.harness.invariants import assert_invariants
@@ -132,14 +133,14 @@ async def test_votes_of_a_brigade_count_no_more_until_they_are_released(
     for who in (*brigade, friend):
         assert reviewing.on(who, "POST", review, "/helpful").status_code == 200
 
-    assert await set_brigades_aside(worker) == FEWEST
+    assert await Brigades().set_aside(worker) == FEWEST
 
     def counts(who: Person | None = None) -> tuple[int, int, str | None]:
         body = reviewing.on(who, "GET", review).json()
         return body["helpfulCount"], body["notHelpfulCount"], body["vote"]
 
     assert (counts(), counts(brigade[0]), counts(friend)) == ((1, 0, None), (1, 0, "helpful"), (1, 0, "helpful"))
-    assert await set_brigades_aside(worker) == 0
+    assert await Brigades().set_aside(worker) == 0
     # A member of it changes and takes back their vote, and nothing is counted twice.
     assert reviewing.on(brigade[0], "POST", review, "/not-helpful").json()["notHelpfulCount"] == 0
     assert reviewing.on(brigade[1], "DELETE", review, "/vote").json()["helpfulCount"] == 1
@@ -148,9 +149,35 @@ async def test_votes_of_a_brigade_count_no_more_until_they_are_released(
     released = market.client.put(path, headers=admin.headers).json()
     assert (released["released"], released["helpfulCount"], released["notHelpfulCount"]) == (FEWEST - 1, FEWEST - 1, 1)
     assert market.client.put(path, headers=admin.headers).json()["released"] == 0
-    assert await set_brigades_aside(worker) == 0
+    assert await Brigades().set_aside(worker) == 0
     assert counts() == (FEWEST - 1, 1, None)
     assert_invariants(database_url)
+
+
+async def test_reviews_without_new_votes_are_not_looked_at_again(
+    market: Market, reviewing: Reviewing, worker: Context
+) -> None:
+    busy, other = (reviewing.review(market.person())["reviewId"] for _ in range(2))
+    looked_at: list[str] = []
+
+    async def seen(_: object, review_id: UUID) -> int:
+        looked_at.append(str(review_id))
+        return 0
+
+    def vote(review: str) -> None:
+        assert reviewing.on(market.person(), "POST", review, "/helpful").status_code == 200
+
+    for review in [busy] * FEWEST + [other] * (FEWEST - 1):
+        vote(review)
+    brigades_of_process = Brigades()
+    with patch.object(brigades, "_set_aside", seen), patch.object(brigades, "LATE", timedelta(0)):
+        for _ in range(2):
+            await brigades_of_process.set_aside(worker)
+        assert looked_at == [busy]
+        vote(other)
+        await brigades_of_process.set_aside(worker)
+        assert looked_at == [busy, other]
+    assert await Brigades().set_aside(worker) == 2 * FEWEST
 
 
 async def test_a_brigade_counts_where_its_votes_are_not_set_aside(
@@ -162,10 +189,10 @@ async def test_a_brigade_counts_where_its_votes_are_not_set_aside(
         assert reviewing.on(market.person(), "POST", review, "/helpful").status_code == 200
 
     with patch.object(brigades, "brigade", lambda votes: set()):
-        assert await set_brigades_aside(worker) == 0
+        assert await Brigades().set_aside(worker) == 0
     assert reviewing.on(None, "GET", review).json()["helpfulCount"] == FEWEST
     with patch.object(commands, "_COUNTED", true()):
-        assert await set_brigades_aside(worker) == FEWEST
+        assert await Brigades().set_aside(worker) == FEWEST
     assert reviewing.on(None, "GET", review).json()["helpfulCount"] == FEWEST
     with pytest.raises(AssertionError, match="R-I11-votes"):
         assert_invariants(database_url)

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from api.kernel.context import Context
-from api.reviews.moderation.jobs import REPORTS, gather_reports
+from api.reviews.reports.commands import REPORTS
 from tests.harness.buying import Market
 from tests.harness.invariants import assert_invariants
 from tests.harness.mailing import mailing_context, mails_to
@@ -183,25 +183,34 @@ def test_a_decided_review_is_looked_at_again(market: Market, reviewing: Reviewin
     problem(market.client.get(QUEUE, headers=author.headers), 403, "forbidden")
 
 
-async def test_reported_reviews_wait_and_stay_until_it_is_decided(
-    market: Market, reviewing: Reviewing, admin: Person, mailing: Mailing
+def test_reported_reviews_wait_and_stay_until_it_is_decided(
+    market: Market, reviewing: Reviewing, admin: Person
 ) -> None:
-    author = market.person()
+    author, shoppers = market.person(), [market.person() for _ in range(REPORTS + 1)]
     review = reviewing.review(author)["reviewId"]
-    async with mailing() as ctx:
-        for n in range(REPORTS):
-            await gather_reports(ctx)
-            assert (review in queued(market, admin)) is False
-            sent = reviewing.on(market.person(), "POST", review, "/report", json={"reason": "paid"})
-            assert (n, sent.status_code) == (n, 204)
-        assert await gather_reports(ctx) == 1
-        seen = queued(market, admin)[review]
-        assert (seen["cause"], seen["status"], seen["reports"]) == ("reported", "published", REPORTS)
-        # An edit does not take it out of the queue.
-        assert reviewing.on(author, "PATCH", review, json={"rating": 4}).json()["status"] == "published"
-        assert decide(reviewing, admin, review, "publish", version=2).status_code == 200
-        assert await gather_reports(ctx) == 0
-    assert review not in queued(market, admin)
+
+    def report(who: Person) -> None:
+        assert reviewing.on(who, "POST", review, "/report", json={"reason": "paid"}).status_code == 204
+
+    for who in shoppers[:REPORTS]:
+        assert review not in queued(market, admin)
+        report(who)
+    seen = queued(market, admin)[review]
+    assert (seen["cause"], seen["status"], seen["reports"]) == ("reported", "published", REPORTS)
+    assert [one["words"] for one in seen["reasons"]] == [f"{REPORTS} shoppers reported it."]
+    report(shoppers[0])
+    report(shoppers[REPORTS])
+    later = queued(market, admin)[review]
+    assert [one["words"] for one in later["reasons"]] == [f"{REPORTS + 1} shoppers reported it."]
+    assert later["queuedAt"] == seen["queuedAt"]
+    # An edit does not take it out of the queue.
+    assert reviewing.on(author, "PATCH", review, json={"rating": 4}).json()["status"] == "published"
+    assert decide(reviewing, admin, review, "publish", version=2).status_code == 200
+    # What was reported before somebody decided counts no more; what the same shoppers report then does.
+    for who in shoppers[:REPORTS]:
+        assert review not in queued(market, admin)
+        report(who)
+    assert review in queued(market, admin)
 
 
 def test_sellers_may_take_reviews_of_buyers_only(market: Market) -> None:
