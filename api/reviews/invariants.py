@@ -32,6 +32,21 @@ CHECKS: tuple[Check, ...] = (
         """,
     ),
     Check(
+        "R-I11-seller",
+        "a seller's rating is the average over the published reviews of all products, once the relay has told of them",
+        f"""
+        SELECT s.seller_id, s.rating, c.stars, c.review_count FROM sellers s
+        LEFT JOIN (SELECT t.seller_id, sum({_SUM}) AS stars, sum(p.review_count) AS review_count
+                   FROM product_ratings p JOIN products t USING (product_id) GROUP BY 1) c USING (seller_id)
+        LEFT JOIN seller_ratings r USING (seller_id)
+        WHERE (s.rating <> coalesce(round(c.stars::numeric / nullif(c.review_count, 0), 2), 0)
+               OR (coalesce(r.stars, 0), coalesce(r.review_count, 0))
+                  <> (coalesce(c.stars, 0), coalesce(c.review_count, 0)))
+          AND NOT EXISTS (SELECT FROM outbox_events o WHERE o.aggregate_type = 'review' AND o.published_at IS NULL
+                            AND o.payload ->> 'sellerId' = s.seller_id::text)
+        """,
+    ),
+    Check(
         "R-I11-found",
         "each review is one row with its text and one by its author, and both say the same",
         """

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from sqlalchemy import (
     ARRAY,
+    BigInteger,
     CheckConstraint,
     Double,
     ForeignKey,
@@ -208,6 +209,19 @@ class ProductRating(Base):
     # 0 without reviews.
     average_rating: Mapped[Decimal] = mapped_column(Numeric(3, 2), server_default=_ZERO)
     review_count: Mapped[int] = mapped_column(server_default=_ZERO)
+    updated_at: Mapped[UpdatedAt]
+
+
+class SellerRating(Base):
+    """How many published reviews the products of a seller have, and how many stars those gave: the sums of their
+    `product_ratings`, changed in the same statements."""
+
+    __tablename__ = "seller_ratings"
+    __unpublished__ = True
+
+    seller_id: Mapped[UUID] = mapped_column(ForeignKey("users.user_id", ondelete="CASCADE"), primary_key=True)
+    stars: Mapped[int] = mapped_column(BigInteger, server_default=_ZERO)
+    review_count: Mapped[int] = mapped_column(BigInteger, server_default=_ZERO)
     updated_at: Mapped[UpdatedAt]
 
 

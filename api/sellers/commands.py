@@ -1,9 +1,12 @@
 """Opening a store, and what its seller says of it."""
 
+from collections.abc import Mapping
+from decimal import Decimal
 from uuid import UUID
 
-from sqlalchemy import func, insert, update
+from sqlalchemy import ARRAY, Numeric, Uuid, bindparam, column, func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from api.delivery.addresses import check
 from api.kernel import outbox
@@ -44,6 +47,36 @@ async def verify_seller(ctx: Context, actor: Actor, seller_id: UUID) -> None:
             await outbox.emit(tx, "seller", seller_id, "SellerVerified", payload)
 
     await ctx.db.run(work)
+
+
+async def rate(ctx: Context, ratings: Mapping[UUID, Decimal]) -> None:
+    """Set the rating that stores show, 0 for none; for the relay. It tells of those that had another."""
+    given = {"sellers": list(ratings), "ratings": list(ratings.values())}
+
+    async def work(tx: Tx) -> None:
+        for row in await tx.all(_RATE, given):
+            await outbox.emit(tx, "seller", row[0], "SellerRated", {"sellerId": row[0]})
+
+    await ctx.db.run(work)
+
+
+def _rate() -> ReturningUpdate[tuple[UUID]]:
+    lists = func.unnest(bindparam("sellers", type_=ARRAY(Uuid)), bindparam("ratings", type_=ARRAY(Numeric(3, 2))))
+    given = lists.table_valued(column("seller_id", Uuid), column("rating", Numeric(3, 2))).render_derived("given")
+    # In the order of their ids, as every lock of several rows.
+    held = (
+        select(Seller.seller_id, given.c.rating)
+        .join(given, given.c.seller_id == Seller.seller_id)
+        .where(Seller.rating != given.c.rating)
+        .order_by(Seller.seller_id)
+        .with_for_update(of=Seller)
+        .cte("held")
+    )
+    rated = update(Seller).where(Seller.seller_id == held.c.seller_id)
+    return rated.values(rating=held.c.rating, updated_at=func.now()).returning(Seller.seller_id)
+
+
+_RATE = _rate()
 
 
 async def describe_store(ctx: Context, actor: Actor, body: StoreIn) -> None:

@@ -18,6 +18,7 @@ class Seller(Base):
     seller_id: Mapped[UUID] = mapped_column(ForeignKey("users.user_id"), primary_key=True)
     name: Mapped[str] = mapped_column(String(255), info=NOT_PERSONAL)
     country: Mapped[str] = mapped_column(String(100), info=NOT_PERSONAL)
+    # The average over the published reviews of its products, 0 without any; it follows them by event.
     rating: Mapped[Decimal] = mapped_column(Numeric(3, 2), server_default=text("0"))
     verified: Mapped[bool] = mapped_column(server_default=text("false"))
     origin: Mapped[Origin]

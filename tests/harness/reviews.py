@@ -20,6 +20,7 @@ OF_REVIEWS: dict[str, tuple[str, ...]] = {
     "R-I11-shown": (
         "update products set review_count = 99 where product_id in (select product_id from product_ratings)",
     ),
+    "R-I11-seller": ("update sellers set rating = 5 - rating",),
     "R-I11-found": (_BOTH[1].format("rating = 6 - rating + (rating = 3)::int"),),
     "R-I11-votes": (_BOTH[0].format("helpful_count = helpful_count + 1"),),
     "R-I42-queue": (

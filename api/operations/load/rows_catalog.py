@@ -56,10 +56,15 @@ def users(history: History) -> pl.DataFrame:
     )
 
 
-def sellers(history: History) -> pl.DataFrame:
-    """Verified and without a rating of their own."""
-    return with_ids(history, history.sellers, "seller").select(
+def sellers(history: History, rated: pl.DataFrame | None) -> pl.DataFrame:
+    """Verified; `rated`: the `rating` by seller_id of those that have one."""
+    keyed = with_ids(history, history.sellers, "seller").with_columns(rating=pl.lit(0.0))
+    if rated is not None:
+        ratings = rated.select("seller_id", "rating")
+        keyed = keyed.update(ratings, on="seller_id", maintain_order="left")
+    return keyed.select(
         "seller_id",
+        "rating",
         "name",
         "country",
         verified=pl.lit("true"),

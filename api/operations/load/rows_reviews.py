@@ -58,10 +58,7 @@ def ratings(keyed: pl.DataFrame) -> pl.DataFrame:
             pl.len().cast(pl.Int64).alias("review_count"),
             pl.col("at").max().alias("updated_at"),
         )
-        .with_columns(
-            # As Postgres rounds: halves up.
-            average_rating=((pl.col("sum") * 200 + pl.col("review_count")) // (2 * pl.col("review_count"))) / 100
-        )
+        .with_columns(average_rating=_average("sum"))
         .drop("sum")
     )
 
@@ -77,6 +74,33 @@ def rated(frame: pl.DataFrame, given: pl.DataFrame | None) -> pl.DataFrame:
     return joined.with_columns(pl.col("average_rating", "review_count").fill_null(0))
 
 
+def of_sellers(history: History, given: pl.DataFrame | None) -> pl.DataFrame | None:
+    """seller_id, the sums of the ratings of the seller's products, and their average as `rating`; None without any."""
+    if given is None:
+        return None
+    products = id_map(history, history.products, "product", "listed_at").join(
+        history.products.select("product_key", "seller_key"), on="product_key", maintain_order="left"
+    )
+    sellers = id_map(history, history.sellers, "seller")
+    return (
+        given.join(products, on="product_id", maintain_order="left")
+        .join(sellers, on="seller_key", maintain_order="left")
+        .group_by("seller_id", maintain_order=True)
+        .agg(
+            pl.sum_horizontal(n * pl.col(f"stars_{n}") for n in _STARS).sum().alias("stars"),
+            pl.col("review_count").sum(),
+            pl.col("updated_at").max(),
+        )
+        .with_columns(_average("stars").alias("rating"))
+    )
+
+
+def _average(stars: str) -> pl.Expr:
+    """Two places, as Postgres rounds: halves up."""
+    count = pl.col("review_count")
+    return ((pl.col(stars) * 200 + count) // (2 * count)) / 100
+
+
 def months(history: History) -> list[str]:
     """The first moment of each month that has reviews."""
     if history.reviews is None:
@@ -84,8 +108,12 @@ def months(history: History) -> list[str]:
     return history.reviews["at"].dt.strftime("%Y-%m-01T00:00:00Z").unique().sort().to_list()
 
 
-def tables(history: History, keyed: pl.DataFrame, given: pl.DataFrame) -> Iterator[tuple[str, pl.DataFrame]]:
-    """In an order that satisfies the foreign keys."""
+def tables(
+    history: History, keyed: pl.DataFrame | None, given: pl.DataFrame | None, of_stores: pl.DataFrame | None
+) -> Iterator[tuple[str, pl.DataFrame]]:
+    """In an order that satisfies the foreign keys; none without reviews."""
+    if keyed is None or given is None or of_stores is None:
+        return
     both = ("user_id", "product_id", "review_id", "seller_id", "order_id", "rating", "verified_purchase", "status")
     yield (
         "reviews_by_user",
@@ -109,3 +137,4 @@ def tables(history: History, keyed: pl.DataFrame, given: pl.DataFrame) -> Iterat
             ),
         )
     yield "product_ratings", given
+    yield "seller_ratings", of_stores.drop("rating")

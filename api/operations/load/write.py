@@ -59,9 +59,10 @@ class Loaded:
 def tables(history: History) -> Iterator[Table]:
     """Every table's rows in an order that satisfies the foreign keys; each
     frame can be dropped before the next is made."""
-    yield from _places_and_people(history)
     reviews = rows_reviews.keyed_reviews(history)
     ratings = None if reviews is None else rows_reviews.ratings(reviews)
+    stores = rows_reviews.of_sellers(history, ratings)
+    yield from _places_and_people(history, stores)
     products = rows_reviews.rated(rows_catalog.products(history), ratings)
     yield "products", products
     listed = products.select(rows_catalog.LISTED)
@@ -96,13 +97,12 @@ def tables(history: History) -> Iterator[Table]:
     yield "returns", rows_money.returns(returns)
     yield "return_events", rows_money.return_events(history, returns)
     yield "refunds", rows_money.refunds(returns, payments)
-    if reviews is not None and ratings is not None:
-        yield from rows_reviews.tables(history, reviews, ratings)
+    yield from rows_reviews.tables(history, reviews, ratings, stores)
 
 
-def _places_and_people(history: History) -> Iterator[Table]:
+def _places_and_people(history: History, rated: pl.DataFrame | None) -> Iterator[Table]:
     yield "users", rows_catalog.users(history)
-    yield "sellers", rows_catalog.sellers(history)
+    yield "sellers", rows_catalog.sellers(history, rated)
     yield "categories", rows_catalog.categories(history)
     yield "warehouses", rows_catalog.warehouses(history)
 

@@ -1,1 +1,1 @@
-"""Counts and average of a product, kept by event."""
+"""Counts and averages of products and their sellers, kept by event."""

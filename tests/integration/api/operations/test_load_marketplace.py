@@ -38,7 +38,7 @@ TABLES = (
     ),
     *("orders", "order_items", "order_events", "parcels", "parcel_events", "outbox_events"),
     *("payments", "returns", "return_events", "refunds"),
-    *("reviews", "reviews_by_user", "review_votes", "product_ratings"),
+    *("reviews", "reviews_by_user", "review_votes", "product_ratings", "seller_ratings"),
 )
 
 

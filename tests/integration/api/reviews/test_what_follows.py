@@ -38,6 +38,20 @@ def _rating(reviewing: Reviewing) -> tuple[float, int]:
     return detail["rating"], detail["reviewCount"]
 
 
+def _store(reviewing: Reviewing) -> tuple[float, float, float]:
+    """What the store, the product's page and its offers say of the seller."""
+    market, seller = reviewing.market, reviewing.seller.user_id
+    store = market.client.get(f"/api/v1/sellers/{seller}").json()["rating"]
+    offers = market.client.get(f"/api/v1/products/{reviewing.id}/offers").json()["offers"]
+    return store, market.detail(reviewing.id)["seller"]["rating"], offers[0]["seller"]["rating"]
+
+
+async def _settle(ctx: Context) -> None:
+    """Also what follows from a store's new rating."""
+    for _ in range(2):
+        await settle(ctx)
+
+
 def _broken(ctx: Context) -> list[str]:
     """The checks of reviews that do not hold."""
     found = violations(ctx.settings.database_url.get_secret_value())
@@ -67,6 +81,38 @@ async def test_average_and_histogram_follow_every_change(market: Market, reviewi
     await settle(ctx)
     assert _rating(reviewing) == (0.0, 0)
     assert reviewing.listed()["summary"]["count"] == 0
+
+
+async def test_a_sellers_rating_is_the_average_over_the_reviews_of_all_products(market: Market, ctx: Context) -> None:
+    """Not of the averages of products: 5 once and 1, 2 and 2 elsewhere are 2.5."""
+    seller, admin = market.person("seller"), market.admin()
+    reviewing, elsewhere = Reviewing(market, seller), Reviewing(market, seller)
+    assert _store(reviewing) == (0.0, 0.0, 0.0)
+    reviewing.review(market.person(), rating=5)
+    author = market.person()
+    changed = [elsewhere.review(who, rating=stars) for who, stars in ((author, 1), (market.person(), 2))]
+    elsewhere.review(market.person(), rating=2)
+    await _settle(ctx)
+
+    assert _store(reviewing) == _store(elsewhere) == (2.5, 2.5, 2.5)
+    assert (_rating(reviewing)[0], _rating(elsewhere)[0], _broken(ctx)) == (5.0, 1.67, [])
+
+    decided = {"version": 1, "decision": "reject", "statement": "s"}
+    path = f"/api/v1/admin/reviews/{changed[1]['reviewId']}/decision"
+    assert market.client.put(path, json=decided, headers=admin.headers).status_code == 200
+    assert elsewhere.on(author, "PATCH", changed[0]["reviewId"], json={"rating": 4}).status_code == 200
+    await _settle(ctx)
+    assert (_store(reviewing), _broken(ctx)) == ((3.67, 3.67, 3.67), [])
+
+    assert elsewhere.on(author, "DELETE", changed[0]["reviewId"]).status_code == 204
+    told = "select count(*) from outbox_events where event_type = 'SellerRated' and aggregate_id = %s"
+    await _settle(ctx)
+    assert (_store(reviewing), _broken(ctx)) == ((3.5, 3.5, 3.5), [])
+    # Each change is told once, and what changes no average is not.
+    assert market.scalar(told, (seller.user_id,)) == 3
+    assert reviewing.on(market.person(), "POST", reviewing.listed()["reviews"][0]["reviewId"], "/helpful").is_success
+    await settle(ctx)
+    assert market.scalar(told, (seller.user_id,)) == 3
 
 
 async def test_the_same_words_again_wait_and_are_not_counted(
@@ -190,9 +236,8 @@ def test_page_list_search_and_facet_follow_within_two_seconds(
         worker.stop()
 
 
-async def test_a_killed_worker_loses_no_rating(
-    market: Market, reviewing: Reviewing, ctx: Context, server: Server, tmp_path: Path
-) -> None:
+async def test_a_killed_worker_loses_no_rating(market: Market, ctx: Context, server: Server, tmp_path: Path) -> None:
+    reviewing = Reviewing(market, market.person("seller"))
     await settle(ctx)
     dying = Worker(tmp_path / "dying", server.env)
     waiting = "select count(*) from outbox_events where aggregate_type = 'review' and published_at is null"
@@ -202,20 +247,14 @@ async def test_a_killed_worker_loses_no_rating(
     assert dying.wait(60) == KILLED
     assert market.scalar(waiting) > 0
     assert market.scalar("select review_count from product_ratings where product_id = %s", (reviewing.id,)) == 3
-    assert _rating(reviewing) == (0.0, 0)
-    assert [
-        one.check for one in violations(ctx.settings.database_url.get_secret_value()) if one.check.startswith("R-I11")
-    ] == []
+    assert (_rating(reviewing), _store(reviewing), _broken(ctx)) == ((0.0, 0), (0.0, 0.0, 0.0), [])
 
     living = Worker(tmp_path / "living", server.env)
     living.start()
     wait_until(lambda: market.scalar(waiting) == 0, 30)
     living.stop()
 
-    assert _rating(reviewing) == (2.67, 3)
-    assert [
-        one.check for one in violations(ctx.settings.database_url.get_secret_value()) if one.check.startswith("R-I11")
-    ] == []
+    assert (_rating(reviewing), _store(reviewing), _broken(ctx)) == ((2.67, 3), (2.67, 2.67, 2.67), [])
 
 
 async def test_a_killed_worker_asks_each_buyer_once(
