@@ -47,21 +47,35 @@ COLLECTING = (
 JOBS = [RELAY, *nouns.jobs(), *COLLECTING]
 STATUS_SECONDS = 5.0
 BEAT_SECONDS = 0.5
+# When no job had anything to do for so long, those that nobody waits for look so many times less often, until one has.
+CALM_SECONDS, CALM_FACTOR = 60.0, 4
 
 
 class Beats:
     """Pauses that end at common moments, so that an idle process wakes once for all its jobs. None is longer than asked
-    for."""
+    for, but for those of a calm shop."""
 
     def __init__(self, stop: asyncio.Event) -> None:
         self._stop = stop
         self._pauses: set[asyncio.Event] = set()
+        self._long: set[asyncio.Event] = set()
+        self._stirred = asyncio.get_running_loop().time()
 
-    async def pause(self, seconds: float, bell: Bell | None = None) -> None:
-        """At most so long; not after `stop`, and not after the bell rang."""
+    def stir(self) -> None:
+        """A job had something to do: whatever waits longer than it asked for looks now."""
+        self._stirred = asyncio.get_running_loop().time()
+        for pause in self._long:
+            pause.set()
+
+    async def pause(self, seconds: float, bell: Bell | None = None, *, calms: bool = False) -> None:
+        """At most so long, `CALM_FACTOR` times with `calms` while nothing stirs; not after `stop`, and not after the
+        bell rang."""
         if self._stop.is_set() or (bell is not None and bell.heard()):
             return
         loop, beat, ended = asyncio.get_running_loop(), min(seconds, BEAT_SECONDS), asyncio.Event()
+        if calms and loop.time() > self._stirred + CALM_SECONDS:
+            seconds *= CALM_FACTOR
+            self._long.add(ended)
         timer = loop.call_at((loop.time() + seconds) // beat * beat, ended.set)
         self._pauses.add(ended)
         if bell is not None:
@@ -71,6 +85,7 @@ class Beats:
         finally:
             timer.cancel()
             self._pauses.discard(ended)
+            self._long.discard(ended)
             if bell is not None:
                 bell.wakes = None
                 bell.heard()
@@ -97,10 +112,11 @@ async def _loop(ctx: Context, job: Job, stop: asyncio.Event, beats: Beats) -> No
         try:
             done = await job.run(ctx)
             if done:
+                beats.stir()
                 log.debug("job done", job=job.name, count=done)
         except Exception:  # an error of one job must not end the others
             log.exception("job failed, it will be tried again", job=job.name)
-        await beats.pause(job.every_seconds, job.bell)
+        await beats.pause(job.every_seconds, job.bell, calms=job.calms)
 
 
 async def _report(path: Path, stop: asyncio.Event, beats: Beats) -> None:

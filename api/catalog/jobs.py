@@ -50,4 +50,4 @@ def _viewed(fields: Entry) -> UUID | None:
     return parse_id(fields.get("productId", "")) if seen else None
 
 
-JOBS = (Job("view counts", 2.0, count_views),)
+JOBS = (Job("view counts", 2.0, count_views, calms=True),)

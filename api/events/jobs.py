@@ -37,4 +37,4 @@ async def trim_stream(ctx: Context) -> int:
         return 0
 
 
-JOBS = (Job("event spool", 1.0, drain_spool), Job("event stream trim", 5.0, trim_stream))
+JOBS = (Job("event spool", 1.0, drain_spool), Job("event stream trim", 5.0, trim_stream, calms=True))

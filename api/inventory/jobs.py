@@ -3,4 +3,4 @@
 from api.inventory.commands import release_expired
 from api.kernel.jobs import Job
 
-JOBS = (Job("reservation expiry", 5.0, release_expired),)
+JOBS = (Job("reservation expiry", 5.0, release_expired, calms=True),)

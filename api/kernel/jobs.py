@@ -41,12 +41,14 @@ class Bell:
 @dataclass(frozen=True, slots=True)
 class Job:
     """`run` processes what is due and returns how many items it processed; it is
-    called again `every_seconds` after it ended, or when the bell rings."""
+    called again `every_seconds` after it ended, or when the bell rings. With `calms` it is called less often while no
+    job has anything to do: nobody waits for what it does without an event before."""
 
     name: str
     every_seconds: float
     run: Callable[[Context], Awaitable[int]]
     bell: Bell | None = None
+    calms: bool = False
 
 
 async def in_batches(ctx: Context, size: int, delete: Callable[[Tx, int], Awaitable[int]]) -> int:

@@ -30,7 +30,7 @@ async def forget_expired_tokens(ctx: Context) -> int:
 
 
 JOBS = (
-    Job("refund settler", 2.0, settle_refunds),
+    Job("refund settler", 2.0, settle_refunds, calms=True),
     Job("best sellers", 60.0, rank_products),
     Job("lines without parcels", 60.0, fill_parcels),
     Job("expired order tokens", 600.0, forget_expired_tokens),

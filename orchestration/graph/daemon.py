@@ -9,13 +9,14 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 from dagster._core.remote_representation.external import RemoteSensor
 from dagster._core.scheduler.instigation import InstigatorState
+from dagster._core.storage.runs.sql_run_storage import SqlRunStorage
 from dagster._core.workspace.context import IWorkspaceProcessContext
 from dagster._core.workspace.load_target import WorkspaceFileTarget
 from dagster._daemon import asset_daemon, sensor
@@ -48,6 +49,8 @@ def calmed() -> None:
     """Make Dagster's modules wait as long as is said above. It has no settings for this."""
     sensor.MIN_INTERVAL_LOOP_TIME = SENSORS_SECONDS
     asset_daemon.MIN_INTERVAL_LOOP_SECONDS = CONDITIONS_SECONDS
+    # Read from the catalog of Postgres at every look for runs otherwise: most of what a look costs.
+    SqlRunStorage.has_run_stats_index_cols = cache(SqlRunStorage.has_run_stats_index_cols)  # type: ignore[method-assign]
     watch_calmly()
 
 

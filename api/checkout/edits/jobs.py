@@ -11,4 +11,4 @@ async def forget_uncommitted(ctx: Context) -> int:
     return await in_batches(ctx, 1_000, forget_expired)
 
 
-JOBS = (Job("edit completer", 5.0, complete_abandoned), Job("uncommitted edits", 600.0, forget_uncommitted))
+JOBS = (Job("edit completer", 5.0, complete_abandoned, calms=True), Job("uncommitted edits", 600.0, forget_uncommitted))

@@ -3,4 +3,4 @@
 from api.checkout.exchanges.finishing import complete_abandoned
 from api.kernel.jobs import Job
 
-JOBS = (Job("exchange completer", 5.0, complete_abandoned),)
+JOBS = (Job("exchange completer", 5.0, complete_abandoned, calms=True),)

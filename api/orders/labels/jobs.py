@@ -3,4 +3,4 @@
 from api.kernel.jobs import Job
 from api.orders.labels.commands import settle_labels
 
-JOBS = (Job("labels", 5.0, settle_labels),)
+JOBS = (Job("labels", 5.0, settle_labels, calms=True),)

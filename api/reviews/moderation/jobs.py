@@ -62,4 +62,4 @@ async def _keep(read: Update, tx: Tx) -> None:
     await tx.execute(read)
 
 
-JOBS = (Job("language of reviews", 10.0, read_languages),)
+JOBS = (Job("language of reviews", 10.0, read_languages, calms=True),)

@@ -3,4 +3,4 @@
 from api.kernel.jobs import Job
 from api.reviews.requests.commands import send_due
 
-JOBS = (Job("review requests", 5.0, send_due),)
+JOBS = (Job("review requests", 5.0, send_due, calms=True),)

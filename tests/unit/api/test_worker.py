@@ -1,10 +1,15 @@
 """The worker's jobs pause together, and one whose bell rings runs at once."""
 
 import asyncio
+from pathlib import Path
+from types import SimpleNamespace
+from unittest.mock import create_autospec
 
 import pytest
 
-from api.kernel.jobs import Bell
+from api import worker
+from api.kernel.context import Context
+from api.kernel.jobs import Bell, Job
 from api.worker import BEAT_SECONDS, Beats
 
 
@@ -70,6 +75,60 @@ def test_a_bell_ends_a_pause_whenever_it_rings(moment: str) -> None:
         return bool(done)
 
     assert asyncio.run(work()) is (moment != "never")
+
+
+@pytest.mark.parametrize(("calms", "stirs", "long"), [(True, False, True), (True, True, False), (False, False, False)])
+def test_who_calms_pauses_longer_while_nothing_stirs(
+    monkeypatch: pytest.MonkeyPatch, calms: bool, stirs: bool, long: bool
+) -> None:
+    monkeypatch.setattr(worker, "CALM_SECONDS", 0.0)
+
+    async def work() -> bool:
+        beats = Beats(asyncio.Event())
+        await asyncio.sleep(0.01)
+        pause = asyncio.create_task(beats.pause(0.1, calms=calms))
+        await asyncio.sleep(0)
+        if stirs:
+            beats.stir()
+        done, _ = await asyncio.wait([pause], timeout=0.25)
+        pause.cancel()
+        return not done
+
+    assert asyncio.run(work()) is long
+
+
+def test_nobody_pauses_longer_in_a_shop_that_was_stirred_lately() -> None:
+    async def work() -> bool:
+        beats = Beats(asyncio.Event())
+        done, _ = await asyncio.wait([asyncio.create_task(beats.pause(0.1, calms=True))], timeout=0.25)
+        return bool(done)
+
+    assert asyncio.run(work())
+
+
+def test_a_job_that_had_something_to_do_stirs_the_others(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(worker, "CALM_SECONDS", 0.0)
+    ctx = create_autospec(Context, instance=True, settings=SimpleNamespace(home=tmp_path))
+    looks: list[str] = []
+
+    async def work() -> None:
+        stop = asyncio.Event()
+
+        async def calm(_: Context) -> int:
+            looks.append("calm")
+            if len(looks) > 1:
+                stop.set()
+            return 0
+
+        async def busy(_: Context) -> int:
+            await asyncio.sleep(0.1)
+            return 1
+
+        jobs = [Job("calm", 60.0, calm, calms=True), Job("busy", 60.0, busy)]
+        await asyncio.wait_for(worker.work(ctx, jobs, stop), 10)
+
+    asyncio.run(work())
+    assert looks == ["calm", "calm"]
 
 
 def test_one_ring_ends_one_pause() -> None:

@@ -3,4 +3,4 @@
 from api.kernel.jobs import Job
 from api.orders.labels.returning.commands import label_returns
 
-JOBS = (Job("labels of returns", 2.0, label_returns),)
+JOBS = (Job("labels of returns", 2.0, label_returns, calms=True),)

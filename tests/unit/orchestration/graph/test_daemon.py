@@ -5,7 +5,9 @@ import threading
 from collections.abc import Iterator
 from unittest.mock import Mock
 
+import dagster as dg
 import pytest
+from dagster._core.storage.runs.sql_run_storage import SqlRunStorage
 from dagster._core.workspace.context import IWorkspaceProcessContext
 from dagster._daemon import asset_daemon, sensor
 from dagster._daemon.daemon import DaemonIterator, IntervalDaemon
@@ -62,9 +64,19 @@ def calmed(monkeypatch: pytest.MonkeyPatch) -> None:
         (sensor, "MIN_INTERVAL_LOOP_TIME"),
         (asset_daemon, "MIN_INTERVAL_LOOP_SECONDS"),
         (server_watcher, "WATCH_INTERVAL"),
+        (SqlRunStorage, "has_run_stats_index_cols"),
     ):
         monkeypatch.setattr(module, name, getattr(module, name))
     daemon.calmed()
+
+
+def test_columns_of_runs_are_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    with dg.DagsterInstance.local_temp() as instance:
+        storage = instance.run_storage
+        assert isinstance(storage, SqlRunStorage)
+        assert storage.has_run_stats_index_cols()
+        monkeypatch.setattr(storage, "connect", lambda: pytest.fail("read again"))
+        assert storage.has_run_stats_index_cols()
 
 
 def waits_of(loop: Iterator[object], ending: Recorded) -> list[float]:
