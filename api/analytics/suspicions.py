@@ -1,13 +1,14 @@
-"""Reviews that the marts suspect wait for an administrator, published ones too. None is deleted, and none that an
-administrator has published waits again."""
+"""Reviews that the marts suspect wait for an administrator, published ones too. None is deleted, and none waits
+again for what an administrator who published it knew."""
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from api.analytics.marts import MartReader, Suspicion
 from api.kernel.context import Context
 from api.reviews.judging.rules import Finding
 from api.reviews.moderation.commands import suspect
-from api.reviews.moderation.queries import undecided
+from api.reviews.moderation.queries import unanswered
 
 _WORDS = {
     "ring": "{} accounts that share a place agree about its seller.",
@@ -22,7 +23,7 @@ class Suspects:
         self._seen: tuple[str, str] | None = None
 
     async def gather(self, ctx: Context) -> int:
-        """Put in the queue what the marts suspect and no administrator has published; returns how many reviews."""
+        """Put in the queue what the marts suspect and no administrator has answered; returns how many reviews."""
         marts = MartReader(ctx.settings.marts_path)
         newest = await marts.watermark()
         place = None if newest is None else (str(ctx.settings.marts_path), newest.lsn)
@@ -33,16 +34,13 @@ class Suspects:
         return queued
 
 
-async def queue_suspected(ctx: Context, suspicions: list[Suspicion]) -> int:
+async def queue_suspected(ctx: Context, suspicions: Sequence[Suspicion]) -> int:
     """The same for what was found; returns how many reviews wait now that did not."""
-    by_review: dict[UUID, list[Suspicion]] = {}
+    by_review: dict[UUID, list[Finding]] = {}
     for one in suspicions:
-        by_review.setdefault(UUID(one.review_id), []).append(one)
+        finding = Finding(one.pattern, one.score, _WORDS[one.pattern].format(one.accounts))
+        by_review.setdefault(UUID(one.review_id), []).append(finding)
+    # Before a transaction is opened for each: most of what was found once is found again.
     async with ctx.db.read() as tx:
-        open_ones = await undecided(tx, by_review)
-    queued = 0
-    for review_id in open_ones:
-        found = sorted(by_review[review_id], key=lambda one: -one.score)
-        reasons = [Finding(one.pattern, one.score, _WORDS[one.pattern].format(one.accounts)) for one in found]
-        queued += await suspect(ctx, review_id, "suspected", reasons, found[0].score)
-    return queued
+        new = await unanswered(tx, [(review, one.rule) for review, found in by_review.items() for one in found])
+    return sum([await suspect(ctx, review, by_review[review]) for review in sorted({review for review, _ in new})])

@@ -125,7 +125,7 @@ ALLOWED = {
     ("api/reviews/moderation/jobs.py", "read_languages"): WORKER,
     ("api/reviews/moderation/queries.py", "authors_of"): WORKER,
     ("api/reviews/moderation/queries.py", "ruling_of"): AFTER_LOCK,
-    ("api/reviews/moderation/queries.py", "undecided"): WORKER,
+    ("api/reviews/moderation/queries.py", "unanswered"): WORKER,
     ("api/reviews/moderation/queries.py", "verdicts_of"): WORKER,
     ("api/reviews/moderation/queries.py", "waiting"): ADMIN,
     ("api/reviews/votes/brigades.py", "release"): ADMIN,

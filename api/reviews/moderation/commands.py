@@ -22,7 +22,7 @@ from api.reviews.judging.filing import Decided, record, wait_for_administrator
 from api.reviews.judging.rules import Finding
 from api.reviews.moderation.errors import AlreadyAppealed, NotAppealable, ReviewDecided
 from api.reviews.moderation.models import BuyersOnly, QueuedReview, ReviewAppeal
-from api.reviews.moderation.queries import case_of, require_administrator, ruling_of
+from api.reviews.moderation.queries import case_of, require_administrator, ruling_of, unanswered
 from api.reviews.moderation.schemas import AppealIn, Cause, ReopenIn, ReviewCase, ReviewDecisionIn
 from api.reviews.schemas import Status
 
@@ -93,25 +93,42 @@ async def appeal(ctx: Context, actor: Actor, review_id: UUID, body: AppealIn) ->
     return await ctx.db.run(work)
 
 
-async def suspect(
-    ctx: Context, review_id: UUID, cause: Cause, reasons: Sequence[Finding], score: float, *, version: int | None = None
-) -> bool:
-    """Let a published review wait for an administrator, because of something that was found later. Not what one has
-    published as it is, nor another `version`. Returns whether it waits now."""
+async def suspect_text(ctx: Context, review_id: UUID, version: int, reason: Finding, score: float) -> bool:
+    """Let a published review wait for an administrator, because of what this version of it says. Not what one has
+    published as it is: who read the text has decided about it. Returns whether it waits now."""
 
     async def work(tx: Tx) -> bool:
         review = await lock(tx, review_id)
-        if review is None or review.status != "published" or version not in (None, review.version):
+        if review is None or (review.status, review.version) != ("published", version):
             return False
         made = await ruling_of(tx, review_id)
-        if made is not None and (made.decision, made.version) == ("published", review.version):
+        if made is not None and (made.decision, made.version) == ("published", version):
             return False
-        decided = Decided(review_id, review.version, cause, "queued", score, reasons)
-        await set_status(tx, review, "queued")
-        await record(tx, decided, _about(review))
-        return True
+        return await _let_wait(tx, review, "language", [reason], score)
 
     return await ctx.db.run(work)
+
+
+async def suspect(ctx: Context, review_id: UUID, found: Sequence[Finding]) -> bool:
+    """The same because of what shows when reviews are seen together, which is not in the text. What an administrator
+    who published it knew does not make it wait again; what is found of another kind does, with that as the reason."""
+
+    async def work(tx: Tx) -> bool:
+        review = await lock(tx, review_id)
+        if review is None:
+            return False
+        new = await unanswered(tx, [(review_id, one.rule) for one in found])
+        reasons = sorted((one for one in found if (review_id, one.rule) in new), key=lambda one: -one.weight)
+        return bool(reasons) and await _let_wait(tx, review, "suspected", reasons, reasons[0].weight)
+
+    return await ctx.db.run(work)
+
+
+async def _let_wait(tx: Tx, review: Locked, cause: Cause, reasons: Sequence[Finding], score: float) -> bool:
+    decided = Decided(review.review_id, review.version, cause, "queued", score, reasons)
+    await set_status(tx, review, "queued")
+    await record(tx, decided, _about(review))
+    return True
 
 
 async def set_buyers_only(ctx: Context, actor: Actor, subject_id: UUID, *, wanted: bool) -> None:

@@ -13,7 +13,7 @@ from api.reviews.commands import FOUND
 from api.reviews.judging.rules import TOXIC, TOXIC_WEIGHT, TOXIC_WORDS, Finding
 from api.reviews.judging.toxicity import toxicity
 from api.reviews.models import Review, ReviewByUser
-from api.reviews.moderation.commands import suspect
+from api.reviews.moderation.commands import suspect_text
 from api.reviews.moderation.models import ReviewSignal
 
 AT_ONCE = 50
@@ -52,7 +52,7 @@ async def read_languages(ctx: Context) -> int:
         if score >= TOXIC:
             joined = round(1 - (1 - min(one.score, 1)) * (1 - TOXIC_WEIGHT), 3)
             finding = Finding("toxic", TOXIC_WEIGHT, TOXIC_WORDS)
-            await suspect(ctx, one.review_id, "language", [finding], joined, version=one.version)
+            await suspect_text(ctx, one.review_id, one.version, finding, joined)
         read = update(ReviewSignal).where(ReviewSignal.review_id == one.review_id).values(toxicity=score)
         await ctx.db.run(partial(_keep, read))
     return len(scores or [])

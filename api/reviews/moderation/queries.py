@@ -6,7 +6,24 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, DateTime, Integer, Uuid, any_, bindparam, func, select, tuple_
+from sqlalchemy import (
+    ARRAY,
+    DateTime,
+    Integer,
+    Select,
+    Text,
+    Uuid,
+    any_,
+    bindparam,
+    column,
+    exists,
+    func,
+    literal,
+    select,
+    tuple_,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import aliased
 
 from api.catalog.approval.queries import labels_of
 from api.identity.queries import names_of, public_name, registered_at
@@ -126,23 +143,33 @@ _BY_ID = select(*_VERDICT).where(ReviewDecision.decision_id == _IDS)
 _AUTHORS = select(ReviewByUser.review_id, ReviewByUser.user_id, ReviewByUser.product_id).where(
     ReviewByUser.review_id == _IDS
 )
-_UNDECIDED = (
-    select(ReviewByUser.review_id)
-    .where(
-        ReviewByUser.review_id == _IDS,
-        ReviewByUser.status == "published",
-        ~select(ReviewDecision.decision_id)
-        .where(ReviewDecision.review_id == ReviewByUser.review_id, ReviewDecision.decided_by.is_not(None))
-        .exists(),
-    )
-    .order_by(ReviewByUser.review_id)
-)
 _LAST = (
     select(*_VERDICT)
     .where(ReviewDecision.review_id == _REVIEW, ReviewDecision.decided_by.is_not(None))
     .order_by(ReviewDecision.decision_id.desc())
     .limit(1)
 )
+
+
+def _unanswered() -> Select[tuple[UUID, str]]:
+    lists = func.unnest(bindparam("reviews", type_=ARRAY(Uuid)), bindparam("rules", type_=ARRAY(Text)))
+    asked = lists.table_valued(column("review_id", Uuid), column("rule", Text)).render_derived("asked")
+    made, known = aliased(ReviewDecision), aliased(ReviewDecision)
+    has_rule = func.jsonb_build_array(func.jsonb_build_object(literal("rule", Text), asked.c.rule), type_=JSONB)
+    answered = (
+        exists()
+        .where(made.review_id == asked.c.review_id, made.decided_by.is_not(None), made.decision == "published")
+        .where(known.review_id == made.review_id, known.decision_id <= made.decision_id)
+        .where(known.reasons.contains(has_rule))
+    )
+    return (
+        select(asked.c.review_id, asked.c.rule)
+        .join(ReviewByUser, ReviewByUser.review_id == asked.c.review_id)
+        .where(ReviewByUser.status == "published", ~answered)
+    )
+
+
+_UNANSWERED = _unanswered()
 
 
 async def waiting(
@@ -193,9 +220,12 @@ async def verdicts_of(tx: ReadTx, decision_ids: Iterable[UUID]) -> list[Verdict]
     return await tx.all_as(Verdict, _BY_ID, {"ids": list(decision_ids)})
 
 
-async def undecided(tx: ReadTx, review_ids: Iterable[UUID]) -> list[UUID]:
-    """Those of them that are published and about which no administrator has decided, in the order of their ids."""
-    return [row[0] for row in await tx.all(_UNDECIDED, {"ids": list(review_ids)})]
+async def unanswered(tx: ReadTx, found: Iterable[tuple[UUID, str]]) -> set[tuple[UUID, str]]:
+    """Of what was found, by review and rule: what is about a published one, and was not known to an administrator who
+    has published it."""
+    pairs = sorted(set(found))
+    asked = {"reviews": [review for review, _ in pairs], "rules": [rule for _, rule in pairs]}
+    return {(row[0], row[1]) for row in await tx.all(_UNANSWERED, asked)} if pairs else set()
 
 
 async def authors_of(tx: ReadTx, review_ids: Iterable[UUID]) -> dict[UUID, Author]:

@@ -202,19 +202,56 @@ async def test_a_brigade_counts_where_its_votes_are_not_set_aside(
     assert_invariants(database_url)
 
 
+async def test_what_is_found_of_another_kind_waits_again_once(
+    market: Market, reviewing: Reviewing, admin: Person, worker: Context, database_url: str
+) -> None:
+    """An administrator who published spam knew of the telephone number, not of the ring, and then not of the burst."""
+    author = market.person()
+    review = reviewing.review(author, comment=SPAM)["reviewId"]
+    ring, burst = (review, "ring", 5, 0.75), (review, "burst", 9, 0.95)
+    marks = map("0/{}".format, range(1, 20))
+
+    async def waits(*found: tuple[str, str, int, float]) -> list[tuple[str, float, str]]:
+        """The cause, the score and each reason for which it waits when the marts say this."""
+        publish(worker.settings.marts_path, next(marks), list(found))
+        count = await Suspects().gather(worker)
+        seen = queued(market, admin).get(review)
+        assert count == (seen is not None)
+        return [] if seen is None else [(seen["cause"], seen["score"], one["rule"]) for one in seen["reasons"]]
+
+    def decide() -> None:
+        version = reviewing.on(author, "GET", review).json()["version"]
+        path, body = f"/api/v1/admin/reviews/{review}/decision", {"version": version, "decision": "publish"}
+        assert market.client.put(path, json=body, headers=admin.headers).json()["status"] == "published"
+
+    decide()
+    assert await waits(ring) == [("suspected", 0.75, "ring")]
+    # The author's edit is published by the rules, and answers nothing.
+    assert reviewing.on(author, "PATCH", review, json={"comment": "My own words."}).json()["status"] == "published"
+    assert await waits(ring) == [("suspected", 0.75, "ring")]
+    decide()
+    assert await waits(ring) == []
+    assert await waits(ring, burst) == [("suspected", 0.95, "burst")]
+    decide()
+    assert await waits(ring, burst) == []
+    assert_invariants(database_url)
+
+
 async def test_what_an_administrator_published_would_wait_again_without_its_decision(
     market: Market, reviewing: Reviewing, admin: Person, worker: Context
 ) -> None:
-    """A control of the first test here, for what is asked of all and for what is asked under the lock."""
-    ring = reviewing.review(market.person(), comment=SPAM)["reviewId"]
+    """A control of the tests above, for what is asked of all and for what is asked under the lock."""
+    ring = reviewing.review(market.person())["reviewId"]
+    publish(worker.settings.marts_path, "0/1", [(ring, "ring", 5, 0.75)])
+    assert await Suspects().gather(worker) == 1
     path, body = f"/api/v1/admin/reviews/{ring}/decision", {"version": 1, "decision": "publish"}
     assert market.client.put(path, json=body, headers=admin.headers).json()["status"] == "published"
-    publish(worker.settings.marts_path, "0/1", [(ring, "ring", 5, 0.75)])
 
     assert await Suspects().gather(worker) == 0
-    with patch.object(suspicions, "undecided", AsyncMock(return_value=[UUID(ring)])):
+    every = AsyncMock(return_value={(UUID(ring), "ring")})
+    with patch.object(suspicions, "unanswered", every):
         assert await Suspects().gather(worker) == 0
-        with patch.object(moderation, "ruling_of", AsyncMock(return_value=None)):
+        with patch.object(moderation, "unanswered", every):
             assert await Suspects().gather(worker) == 1
 
     assert queued(market, admin)[ring]["cause"] == "suspected"
