@@ -105,6 +105,7 @@ async def search(ctx: Ctx, request: Request, asked: Annotated[SearchParams, Quer
         "page": asked.page,
         "nextCursor": cursors.written(ctx.keys, listing, found.last),
         "correctedQuery": found.corrected,
+        "alsoSearched": found.also_searched,
         "relaxed": found.relaxed,
         "fullMatches": found.full,
         "help": None if found.total else await help_of(index, query, known, reader),

@@ -125,11 +125,12 @@ class SearchHelp(Wire):
 
 
 class SearchBody(Wire):
-    """`correctedQuery`: exactly what was searched, null when that is what was typed. `relaxed`: the words that are not
-    asked for, because no product has them with the others or because they say nothing about it. `fullMatches`: how many
-    of `totalResults` have every other word; the others have some of them, and follow in general. `nextCursor` continues
-    after the last result, whatever has changed since; null when nothing follows, and in an order of stages. `help` is
-    there when nothing was found, `explained` when an administrator asks for it."""
+    """`correctedQuery`: exactly what was searched, null when that is what was typed. `alsoSearched`: what was searched
+    besides, the same text with each other word that one which no product has was taken for. `relaxed`: the words that
+    are not asked for, because no product has them with the others or because they say nothing about it. `fullMatches`:
+    how many of `totalResults` have every other word; the others have some of them, and follow in general. `nextCursor`
+    continues after the last result, whatever has changed since; null when nothing follows, and in an order of stages.
+    `help` is there when nothing was found, `explained` when an administrator asks for it."""
 
     query: str
     results: list[HighlightedItem | SearchResultItem]
@@ -139,6 +140,7 @@ class SearchBody(Wire):
     page: int
     next_cursor: str | None
     corrected_query: str | None
+    also_searched: list[str]
     relaxed: list[str]
     full_matches: int
     help: SearchHelp | None

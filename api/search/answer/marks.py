@@ -47,7 +47,8 @@ def snippet(text: str, asked: frozenset[str], forms: Forms) -> str | None:
 async def with_marks(ctx: Context, index: SearchIndex, query: SearchQuery, found: Found, reader: Reader) -> list[str]:
     """The results, each with its `highlights`: of the title as it is shown, and of the description that the reader is
     shown on the product's page."""
-    asked = index.forms(found.corrected or query.text, query.language)
+    searched = (found.corrected or query.text, *found.also_searched)
+    asked = frozenset[str]().union(*(index.forms(text, query.language) for text in searched))
 
     def forms(word: str) -> frozenset[str]:
         return index.forms(word, query.language)

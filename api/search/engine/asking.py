@@ -42,13 +42,14 @@ COMPOUNDING = frozenset({"da", "de", "fi", "hu", "nb", "nl", "nn", "no", "sv"})
 @dataclass(frozen=True, slots=True)
 class Slot:
     """A word that is asked for. `searched`: it, or what is searched for it, in surface forms; `frequency`: how many
-    documents have it, about."""
+    documents have it, about; `others`: what else an unknown word was taken for."""
 
     typed: str
     searched: str
     query: Query
     frequency: int
     in_title: Query
+    others: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,11 @@ class Asked:
     def corrected(self) -> str | None:
         """What is searched, if that is not what was typed."""
         return wording.corrected(self.slots)
+
+    @property
+    def also_searched(self) -> list[str]:
+        """What else finds."""
+        return wording.also_searched(self.slots, self.also)
 
     @property
     def as_typed(self) -> bool:
@@ -244,7 +250,8 @@ class Asking:
         if compounds and (self._compounding or not near):
             return self._slot(word, compounds, word.shown)
         if near:
-            return self._slot(word, [*near, *compounds], near[0].searched)
+            meant = [*near, *compounds]
+            return replace(self._slot(word, meant, near[0].searched), others=[one.searched for one in meant[1:]])
         return None if several is None else self._slot(word, [several], several.searched)
 
     def _near(self, word: Word, found: Sequence[Slot]) -> list[_Meant]:

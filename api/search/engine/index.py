@@ -70,7 +70,8 @@ class Found:
     `last`: where the page ends, None when nothing follows.
     `shown`: what has been made of the counts, by how; the same for equal counts.
     `price_ranges` by bucket of catalog.facets; `ratings` by step, "or better". `corrected`: exactly what was searched,
-    where that is not what was typed. `full`: how many of `total` have every word that is asked for.
+    where that is not what was typed; `also_searched`: what finds besides, the text with each other word that an unknown
+    one was taken for. `full`: how many of `total` have every word that is asked for.
     `relaxed`: the words that are not asked for, because no product has them with the others or because they say nothing
     about it.
     """
@@ -86,6 +87,7 @@ class Found:
     corrected: str | None
     full: int
     relaxed: Sequence[str]
+    also_searched: Sequence[str] = ()
     last: After | None = None
     explained: Sequence[dict[str, Any]] = ()  # Any: JSON
     more_brands: bool = False

@@ -200,6 +200,7 @@ def _search(reader: Reader, query: SearchQuery, asking: Asking) -> Found:
         price_ranges=list(groups.prices.items()),
         ratings=list(zip(RATING_STEPS, groups.ratings, strict=True)),
         corrected=None if asked is None else asked.corrected,
+        also_searched=() if asked is None else asked.also_searched,
         full=full,
         relaxed=() if asked is None else asked.dropped,
         last=page.last if page.more else None,

@@ -16,11 +16,13 @@ MIN_PART = 3
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """A word that is asked for: `searched` in surface forms, `query` with its alternatives."""
+    """A word that is asked for: `searched` in surface forms, `query` with its alternatives. An unknown word is taken
+    for nothing else: `others` has none."""
 
     typed: str
     searched: str
     query: Json
+    others: tuple[str, ...] = ()
 
     @property
     def may_be_misspelled(self) -> bool:
@@ -44,6 +46,10 @@ class Asked:
     @property
     def corrected(self) -> str | None:
         return wording.corrected(self.slots)
+
+    @property
+    def also_searched(self) -> list[str]:
+        return wording.also_searched(self.slots, self.also)
 
     @property
     def as_typed(self) -> bool:

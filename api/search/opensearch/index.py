@@ -223,6 +223,7 @@ class OpenSearchIndex:
             categories=_most_frequent(_counted(groups["categories"])),
             attributes=[_attribute(key, counts, spelled) for key, counts in values.items()],
             corrected=None if asked is None else asked.corrected,
+            also_searched=() if asked is None else asked.also_searched,
             full=full,
             relaxed=() if asked is None else asked.dropped,
             last=_last(shown[-1], passed) if len(hits) > len(shown) > 0 else None,

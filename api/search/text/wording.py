@@ -19,7 +19,7 @@ _LETTERS_AND_NUMBERS = re.compile(r"[a-z]+|[0-9]+")
 
 
 class Searched(Protocol):
-    """A word that is asked for: as it was typed, and what is searched for it."""
+    """A word that is asked for: as it was typed, what is searched for it, and what else it was taken for."""
 
     @property
     def typed(self) -> str: ...
@@ -27,12 +27,27 @@ class Searched(Protocol):
     @property
     def searched(self) -> str: ...
 
+    @property
+    def others(self) -> Sequence[str]: ...
+
 
 def corrected(slots: Sequence[Searched]) -> str | None:
     """What is searched, if that is not what was typed."""
     if all(slot.searched == slot.typed for slot in slots):
         return None
     return " ".join(slot.searched for slot in slots)
+
+
+def also_searched(slots: Sequence[Searched], also: Sequence[Searched]) -> list[str]:
+    """What else finds: the text with each other word that one was taken for, and what words that are not required were
+    taken for."""
+    words = [slot.searched for slot in slots]
+    texts = [
+        " ".join([*words[:place], other, *words[place + 1 :]])
+        for place, slot in enumerate(slots)
+        for other in slot.others
+    ]
+    return texts + [one for slot in also for one in (slot.searched, *slot.others) if one != slot.typed]
 
 
 def enough(slots: Sequence[Searched], also: Sequence[Searched]) -> int:

@@ -105,6 +105,13 @@ async def test_marks_are_escaped_and_in_the_language_of_the_reader(answers: Answ
     german = next(one for one in marks("laptop", language="de") if "Tasche" in one["title"])
     assert german == {"title": "Tasche für <em>Laptops</em>", "description": "Für jeden <em>Laptop</em>"}
     assert "highlights" not in answers("laptop")["results"][0]
+    # Whatever an unknown word was taken for.
+    assert {one["title"] for one in marks("bap")} == {
+        "Laptop <em>bag</em>",
+        "Garden &lt;b&gt;hose&lt;/b&gt; &amp; <em>tap</em>",
+    }
+    body = answers("bap")
+    assert {body["correctedQuery"], *body["alsoSearched"]} == {"bag", "tap"}
 
 
 async def test_what_finds_nothing_says_what_would(answers: Answers) -> None:

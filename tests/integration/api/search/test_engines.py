@@ -142,6 +142,19 @@ async def test_what_is_said_of_it(engine: Engine) -> None:
     assert titles(await found(index, "garden", without=("hose",))) == ["Garden shed"]
 
 
+async def test_what_is_said_to_be_searched_finds_what_is_found(engine: Engine) -> None:
+    """Whether an unknown word is taken for one known word or for several."""
+    index = await engine.of(["Stove", "Stone", "Stone sink", "Store", "Lamp"])
+
+    for text in ("stoqe", "stoqe sink"):
+        asked = await found(index, text)
+        assert asked.corrected is not None
+        said = [await found(index, one, sort="price_asc") for one in (asked.corrected, *asked.also_searched)]
+        assert [(one.corrected, list(one.also_searched)) for one in said] == [(None, [])] * len(said)
+        whole = await found(index, text, sort="price_asc")
+        assert set(whole.ids) == {product for one in said for product in one.ids}, text
+
+
 async def test_the_correction_that_goes_with_the_other_words_is_taken(engine: Engine) -> None:
     index = await engine.of(["Camp bed", "Camp stove", "Camp chair", "Desk lamp"])
 
@@ -428,7 +441,7 @@ async def _asked(search: Search, server: Server) -> None:
             assert sorted(one["title"] for one in body["results"]) == sorted(
                 one["title"] for one in expected["results"]
             ), path
-            for name in ("correctedQuery", "relaxed", "fullMatches", "totalResults"):
+            for name in ("correctedQuery", "alsoSearched", "relaxed", "fullMatches", "totalResults"):
                 assert body[name] == expected[name], (path, name)
         listed = await get("products?brand=dell")
         assert {product["brand"] for product in listed["products"]} == {"Dell"}

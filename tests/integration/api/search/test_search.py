@@ -24,7 +24,7 @@ async def test_the_body_is_the_seeds(search: Search) -> None:
     body = search("laptop", filters="brand:Dell,price:500-1000")
 
     seeds = {"query", "results", "facets", "suggestions", "totalResults", "page", "correctedQuery"}
-    assert body.keys() == seeds | {"relaxed", "fullMatches", "nextCursor", "help", "explained"}
+    assert body.keys() == seeds | {"alsoSearched", "relaxed", "fullMatches", "nextCursor", "help", "explained"}
     assert (body["relaxed"], body["fullMatches"]) == ([], 1)
     assert (body["query"], body["totalResults"], body["page"], body["correctedQuery"]) == ("laptop", 1, 1, None)
     (result,) = body["results"]

@@ -103,10 +103,36 @@ async def test_a_mistyped_word_finds_what_it_may_mean(tmp_path: Path) -> None:
     index = SmallIndex(tmp_path, ["Stove", "Stone", "Stone sink", "Store", "Lamp"])
     found = await index.found("stoqe")
 
-    assert found.corrected == "stone"
+    assert (found.corrected, found.also_searched) == ("stone", ["store", "stove"])
     assert sorted(await index.titles("stoqe")) == ["Stone", "Stone sink", "Store", "Stove"]
     # Of several, those that some product has with the other words.
     assert await index.titles("stoqe sink") == ["Stone sink", "Stone"]
+
+
+async def test_what_is_said_to_be_searched_finds_what_is_found(tmp_path: Path) -> None:
+    """In other places of a text too, and words of which one has the unknown one as a part."""
+    titles = ["Oak stone", "Oak stole", "Red stove", "Oak stoqework", "Oak lamp", "Red lamp"]
+    index = SmallIndex(tmp_path, [*titles, *(f"Oak {n}" for n in range(40))])
+    said = {}
+    for text in ("stoqe", "oak stoqe", "stoqe oak"):
+        found = await index.found(text, sort="price_asc")
+        said[text] = [found.corrected, *found.also_searched]
+        finds = set[str]()
+        for one in filter(None, said[text]):
+            again = await index.found(one, sort="price_asc")
+            assert (again.corrected, again.also_searched, again.relaxed) == (None, [], []), one
+            finds |= set(again.ids)
+        assert finds == set(found.ids), text
+    # What a word that is not required was taken for finds too.
+    lost = await index.found("oak lanp stone")
+
+    assert said == {
+        "stoqe": ["stole", "stone", "stove", "stoqework"],
+        "oak stoqe": ["oak stole", "oak stone", "oak stoqework"],
+        "stoqe oak": ["stole oak", "stone oak", "stoqework oak"],
+    }
+    assert (lost.corrected, lost.also_searched, lost.relaxed) == (None, ["lamp"], ["lanp"])
+    assert {"Oak stone", "Red lamp"} <= set(await index.titles("oak lanp stone"))
 
 
 async def test_a_synonym_of_several_words_stands_for_all_of_them(tmp_path: Path) -> None:
