@@ -195,6 +195,13 @@ async def test_a_buyer_is_asked_once_and_not_at_all_who_has_answered(
     assert reviewing.path in mail.text
     for who in (reviewer, returner, canceller):
         assert await _requests(ctx, who.email) == [], who.email
+    requested = (
+        "select r.user_id::text, payload - 'requestId' - 'orderItemId' from outbox_events o"
+        " join review_requests r on r.request_id = o.aggregate_id and r.order_item_id::text = payload ->> 'orderItemId'"
+        " where event_type = 'ReviewRequested' and r.product_id = %s"
+    )
+    told = market.sql.execute(requested, (reviewing.id,)).fetchall()
+    assert told == [(asked.user_id, {"productId": reviewing.id})]
     assert len(await _requests(ctx, asked.email)) == 1
 
     problem(market.client.post(UNSUBSCRIBE, json={"token": "A" * 43}), 404, "review-not-found")

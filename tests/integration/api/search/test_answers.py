@@ -16,6 +16,7 @@ from api.search.engine.store import IndexStore
 from api.search.sync import Indexer
 from tests.harness.api import running_api
 from tests.harness.shop import Person, Shop, problem
+from tests.security.test_search_input import TEXTS
 
 CATALOG: tuple[dict[str, Any], ...] = (
     {"title": "Laptop stand", "description": "For a desk & a <laptop>.", "price": 20.0, "brand": "Bolt"},
@@ -173,6 +174,28 @@ async def test_what_cannot_be_answered_is_named(answers: Answers, params: dict[s
 
     assert (answer.status_code, answer.headers["content-type"]) == (422, "application/problem+json")
     assert answer.json()["errors"][0]["pointer"] == pointer
+
+
+# What a text of wildcards, marks or minus signs finds: its letters, as any text; blanks, and words that are not wanted,
+# leave everything.
+HARMLESS = {
+    "wildcards in words": {"Garden <b>hose</b> & tap"},
+    "one letter": {"Laptop stand", "Laptop bag"},
+    "marks": {"Laptop stand", "Laptop bag"},
+    "typing errors": {"Garden <b>hose</b> & tap"},
+    "negative": {product["title"] for product in CATALOG},
+    "blanks": {product["title"] for product in CATALOG},
+}
+
+
+@pytest.mark.parametrize("name", TEXTS)
+async def test_what_is_typed_to_do_harm_is_answered(answers: Answers, name: str) -> None:
+    """What it costs is in `tests/security/test_search_input.py`."""
+    body = answers(TEXTS[name])
+
+    assert body["query"] == TEXTS[name]
+    assert {result["title"] for result in body["results"]} == HARMLESS.get(name, set())
+    assert body["totalResults"] == len(HARMLESS.get(name, ()))
 
 
 async def test_the_seeds_sort_by_price(answers: Answers) -> None:
