@@ -4,9 +4,10 @@ One question is asked of the engine: all words; and, where few products have the
 for all of them (`Asked.every`, `Asked.some`).
 """
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import pairwise
+from itertools import combinations, pairwise
 from typing import TypeVar
 
 import tantivy
@@ -84,11 +85,17 @@ class Asked:
         """Where fewer products have all words that are required, those with some of the words are found too."""
         return wording.enough(self.slots, self.also)
 
-    def every(self) -> Query:
-        """The products with all words."""
+    def expected(self, documents: int) -> float:
+        """How many documents have all words, were a word as likely with the others as without them."""
+        return documents * math.prod(min(slot.frequency / documents, 1.0) for slot in self.slots)
+
+    def every(self, *, ordered: bool = True) -> Query:
+        """The products with all words; not `ordered`: to count them."""
         if not self.slots:
             return self.code or Query.empty_query()
-        with_all = self._ordered(_all([slot.query for slot in self.slots]), self.slots)
+        with_all = _all([slot.query for slot in self.slots])
+        if ordered:
+            with_all = self._ordered(with_all, self.slots)
         return with_all if self.code is None else Query.boolean_query([(Occur.Should, with_all), self._first()])
 
     def some(self, documents: int) -> Query:
@@ -193,8 +200,10 @@ class Asking:
         return replace(asked, slots=kept, also=lost, dropped=[*asked.dropped, *(slot.typed for slot in lost)])
 
     def _best(self, slots: Sequence[Slot], least: int) -> Query | None:
-        """The best product with at least so many of the words."""
-        some = Query.boolean_query([(Occur.Should, slot.query) for slot in slots], least)
+        """The best product with at least so many of the words: with one of the choices of so many. The engine's own way
+        to look for a least number goes through all that has any of them."""
+        choices = [_all([slot.query for slot in chosen]) for chosen in combinations(slots, least)]
+        some = Query.boolean_query([(Occur.Should, choice) for choice in choices])
         found = self.searcher.search(some, 1, count=False).hits
         if not found:
             return None

@@ -109,7 +109,8 @@ def list_query(query: ProductQuery) -> Query:
         # By its shortest text: 1.1 times 100 is a little more than 110.
         parts.append(_between("rating_hundredths", math.ceil(Decimal(str(query.min_rating)) * 100), _NO_UPPER))
     asked = [] if query.min_price is query.max_price is None else [Span(query.min_price, query.max_price)]
-    return Query.boolean_query([*((Occur.Must, part) for part in parts), *once(map(cents_of, asked))])
+    required = parts or [Query.all_query()]
+    return Query.boolean_query([*((Occur.Must, part) for part in required), *once(map(cents_of, asked))])
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +157,8 @@ def once(prices: Iterable[Cents], wanted: Wanted | None = None) -> list[tuple[Oc
     """
     spans = list(prices)
     if not spans and wanted is None:
-        return [(Occur.Must, Query.const_score_query(Query.term_query(documents.schema(), "lowest", True), 0.0))]
+        # Fewer documents are of dearer prices: to leave those out takes less than to look for the others.
+        return [(Occur.MustNot, Query.term_query(documents.schema(), "lowest", False))]
     chosen = _any_span("price_cents", spans)
     if wanted is None:
         cheaper = _any_span("lower_cents", spans)

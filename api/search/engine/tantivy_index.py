@@ -166,26 +166,20 @@ def register(index: tantivy.Index) -> None:
 
 
 def _search(reader: Reader, query: SearchQuery, asking: Asking) -> Found:
-    searcher, held, most = reader.searcher, reader.searcher.num_docs, facets.COUNTED_HERE + 1
+    searcher, held = reader.searcher, reader.searcher.num_docs
     # A blank text asks for everything.
     asked = asking.ask(query.text) if query.text.strip() else None
     unwanted = [one.every() for one in map(asking.ask, query.without) if one.corrected is None]
-    text = matching.without(Query.all_query() if asked is None else asked.every(), unwanted)
-    wanted = matching.with_filters(searcher, text, query.filters)
-    enough = _fills(asked, query)
-    page = paging.page(searcher, wanted, query, most, enough)
+    text, wanted, page, enough = _with_all(searcher, asked, unwanted, query)
     # With filters, nothing may be found although the text matches: then it is not read in another way.
     if not page.total and asked is not None and len(asked.slots) > 1 and not matching.matches(searcher, text):
         asked = asking.without_what_is_nowhere(asked)
-        text = matching.without(asked.every(), unwanted)
-        wanted = matching.with_filters(searcher, text, query.filters)
-        enough = _fills(asked, query)
-        page = paging.page(searcher, wanted, query, most, enough)
+        text, wanted, page, enough = _with_all(searcher, asked, unwanted, query)
     full = page.total
     if asked is not None and 0 < full < enough:
         text = matching.without(asked.some(held), unwanted)
         wanted = matching.with_filters(searcher, text, query.filters)
-        page = paging.page(searcher, wanted, query, most)
+        page = paging.page(searcher, wanted, query, facets.COUNTED_HERE + 1)
     hits, shown = [address for _, address in page.hits], page.hits[: query.limit]
     few = page.total == len(hits) and not query.filters.narrow_a_group
     products = [reader.product(address) for address in (hits if few else hits[: query.limit])]
@@ -210,6 +204,23 @@ def _search(reader: Reader, query: SearchQuery, asking: Asking) -> Found:
         attributes=groups.attributes,
         shown=groups.shown,
     )
+
+
+def _with_all(
+    searcher: tantivy.Searcher, asked: Asked | None, unwanted: Sequence[Query], query: SearchQuery
+) -> tuple[Query, Query, paging.Page, int]:
+    """The page of what has all words: what the text finds, the same under the filters, the page, and how many are
+    enough. Where fewer are found they are only counted, and first of all where that is likely."""
+    enough = _fills(asked, query)
+    if asked is not None and asked.expected(searcher.num_docs) < enough:
+        text = matching.without(asked.every(ordered=False), unwanted)
+        wanted = matching.with_filters(searcher, text, query.filters)
+        total = facets.number(searcher, Query.const_score_query(wanted, 0.0))
+        if total < enough:
+            return text, wanted, paging.Page((), total, None, more=False), enough
+    text = matching.without(Query.all_query() if asked is None else asked.every(), unwanted)
+    wanted = matching.with_filters(searcher, text, query.filters)
+    return text, wanted, paging.page(searcher, wanted, query, facets.COUNTED_HERE + 1, enough), enough
 
 
 def _fills(asked: Asked | None, query: SearchQuery) -> int:
