@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from decimal import Decimal
+from functools import cache
 
 from api.kernel.money import MAX_AMOUNT
 
@@ -12,6 +13,7 @@ PRICE_RANGES = tuple(zip((Decimal(0), *PRICE_EDGES), (*PRICE_EDGES, MAX_AMOUNT),
 RATING_STEPS = (4, 3, 2, 1)
 
 
+@cache
 def price_range_label(bucket: int) -> str:
     """`0-10`, `10-25`, ..., `1000-`: the filter that the bucket, a place in PRICE_RANGES, counts."""
     lower, upper = PRICE_RANGES[bucket]

@@ -11,7 +11,6 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
-from urllib.parse import parse_qsl
 
 import orjson
 from fastapi import Request, Response
@@ -21,6 +20,7 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from starlette.types import Message, Receive, Scope, Send
 
+from api.kernel import query_names
 from api.kernel.actor import Actor
 from api.kernel.auth import account_of, current_actor
 from api.kernel.context import Context, context_of
@@ -155,7 +155,7 @@ class _QueryReader:
 
     def read(self, query_string: bytes) -> BaseModel:
         """Raises: ValueError."""
-        given = parse_qsl(query_string.decode("latin-1"), keep_blank_values=True)
+        given = query_names.pairs(query_string)
         values: dict[str, str | list[str]] = dict(given)
         for name in self._lists:
             if name in values:

@@ -5,6 +5,7 @@ mail programs and advertisers add theirs to links.
 """
 
 from collections.abc import Iterator
+from functools import lru_cache
 from urllib.parse import parse_qsl
 
 from fastapi.dependencies.models import Dependant
@@ -15,6 +16,12 @@ from api.kernel.errors import FieldError, ValidationFailed
 
 MOST_NAMED = 20
 LONGEST_NAME = 100
+
+
+@lru_cache(1)
+def pairs(query_string: bytes) -> list[tuple[str, str]]:
+    """The names and values of a query string. Its names are checked, and then it is read."""
+    return parse_qsl(query_string.decode("latin-1"), keep_blank_values=True)
 
 
 class QueryNames:
@@ -37,8 +44,7 @@ class QueryNames:
 
     def check(self, query_string: bytes) -> None:
         """Raises: ValidationFailed that names the unknown ones, and the known."""
-        given = parse_qsl(query_string.decode("latin-1"), keep_blank_values=True)
-        unknown = dict.fromkeys(name for name, _ in given if name not in self._known)
+        unknown = dict.fromkeys([name for name, _ in pairs(query_string) if name not in self._known])
         if unknown:
             raise ValidationFailed(
                 "Leave out the query parameters named in `errors`, or correct their names.",

@@ -1,7 +1,5 @@
 """The counts of a search as they are answered, made once for each language of equal counts."""
 
-from collections import Counter
-
 import orjson
 
 from api.catalog.facets import price_range_label
@@ -17,11 +15,12 @@ def facets_json(found: Found, known: Known, reader: Reader) -> bytes:
     """The JSON of a Facets."""
     written = found.shown.get((known, reader.language))
     if written is None:
+        categories = [known.written(category, reader) + b"%d}" % n for category, n in _categories(found, known)]
         written = found.shown[known, reader.language] = orjson.dumps(
             {
                 "brands": [{"name": name, "count": count} for name, count in found.brands],
                 "moreBrands": found.more_brands,
-                "categories": category_rows(found, known, reader),
+                "categories": orjson.Fragment(b"[%b]" % b",".join(categories)),
                 "priceRanges": [
                     {"range": price_range_label(bucket), "count": count} for bucket, count in found.price_ranges
                 ],
@@ -34,12 +33,16 @@ def facets_json(found: Found, known: Known, reader: Reader) -> bytes:
 
 def category_rows(found: Found, known: Known, reader: Reader) -> list[dict[str, object]]:
     """Each with the products of all below it, the most frequent first; a category before those below it."""
-    counts = Counter[str]()
+    return [{**known.row(category, reader), "count": count} for category, count in _categories(found, known)]
+
+
+def _categories(found: Found, known: Known) -> list[tuple[str, int]]:
+    counts: dict[str, int] = {}
     for category, count in found.categories:
         for one in known.above(category):
-            counts[one] += count
-    rows = sorted(counts.items(), key=lambda one: (-one[1], known.categories[one[0]].path))
-    return [{**known.row(category, reader), "count": count} for category, count in rows[:MAX_CATEGORIES]]
+            counts[one] = counts.get(one, 0) + count
+    rows = sorted((-count, known.categories[one].path, one) for one, count in counts.items())
+    return [(one, -count) for count, _, one in rows[:MAX_CATEGORIES]]
 
 
 def _attributes(found: Found, known: Known, reader: Reader) -> list[dict[str, object]]:

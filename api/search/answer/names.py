@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import cast
 
+import orjson
 from fastapi import Request
 
 from api.catalog.attributes.queries import Labelled, all_labels
@@ -31,6 +32,7 @@ class Known:
     labels: Mapping[str, Labelled]
     _above: dict[str, list[str]] = field(default_factory=dict)
     _rows: dict[tuple[str, str], Mapping[str, object]] = field(default_factory=dict)
+    _written: dict[tuple[str, str], bytes] = field(default_factory=dict)
 
     def above(self, category_id: str) -> list[str]:
         """The ids of a category and of those above it; none for one that is not known."""
@@ -57,6 +59,14 @@ class Known:
                 "level": row.level,
             }
         return shown
+
+    def written(self, category_id: str, reader: Reader) -> bytes:
+        """The beginning of the JSON of a row with its `count`, up to that number."""
+        begun = self._written.get((category_id, reader.language))
+        if begun is None:
+            row = orjson.dumps({**self.row(category_id, reader), "count": 0})
+            begun = self._written[category_id, reader.language] = row.removesuffix(b"0}")
+        return begun
 
 
 class Names:

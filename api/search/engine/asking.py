@@ -149,6 +149,7 @@ class Asking:
     language: str | None = None
     _ones: dict[str, _Meant] = field(default_factory=dict)
     _writings: dict[Word, list[_Meant]] = field(default_factory=dict)
+    _alone: dict[Word, Slot] = field(default_factory=dict)
     _compounded: dict[str, Sequence[str]] = field(default_factory=dict)
 
     @classmethod
@@ -213,12 +214,16 @@ class Asking:
     def _known(self, words: Sequence[Word], place: int, synonyms: Sequence[tuple[range, _Meant]]) -> Slot | None:
         """The word as the catalog has it, in one of its writings; None when it has none."""
         word = words[place]
-        meant = [
-            *self._written(word),
-            *self._joined(words, place),
-            *(synonym for places, synonym in synonyms if place in places),
-        ]
-        known = [one for one in meant if one.frequency]
+        among = [*self._joined(words, place), *(synonym for places, synonym in synonyms if place in places)]
+        if among or not (slot := self._alone.get(word)):
+            slot = self._understood(word, among)
+            if slot is not None and not among:
+                _keep(self._alone, word, slot)
+        return slot
+
+    def _understood(self, word: Word, among: Sequence[_Meant]) -> Slot | None:
+        """`among`: what its neighbours and synonyms make of it."""
+        known = [one for one in (*self._written(word), *among) if one.frequency]
         if known and self._compounding:
             known += self._compounds(word, ending=True)
         return self._slot(word, known, word.shown) if known else None
@@ -243,6 +248,8 @@ class Asking:
 
     def _synonyms(self, words: Sequence[Word]) -> list[tuple[range, _Meant]]:
         """Of each word, and of each expression of several: all words at its places are said by its synonym."""
+        if not self.synonyms:
+            return []
         return [
             (places, self._together([form.shown for form in read(other)]).less(weights.SYNONYM / len(places)))
             for places, expression in wording.expressions(words)
@@ -373,11 +380,13 @@ def _best(queries: Sequence[Query]) -> Query:
 def _kept(kept: dict[K, V], key: K, make: Callable[[], V]) -> V:
     """What `make` gave when it was called for this key."""
     found = kept.get(key)
-    if found is None:
-        found = make()
-        if len(kept) >= MOST_KEPT:
-            kept.clear()
-        kept[key] = found
+    return _keep(kept, key, make()) if found is None else found
+
+
+def _keep(kept: dict[K, V], key: K, found: V) -> V:
+    if len(kept) >= MOST_KEPT:
+        kept.clear()
+    kept[key] = found
     return found
 
 

@@ -1,12 +1,10 @@
 """Counts of what was found, by brand, category, price, rating and attribute: each group under all filters but its
 own."""
 
-from bisect import bisect_left
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import chain, pairwise
-from operator import attrgetter
+from itertools import pairwise
 from typing import Any
 
 import tantivy
@@ -17,7 +15,7 @@ from api.catalog.queries.listing import ProductQuery
 from api.search import documents
 from api.search.engine import matching
 from api.search.engine.index import CountedAttribute, SearchQuery
-from api.search.engine.reader import Product, Reader
+from api.search.engine.reader import BRANDS, CATEGORIES, PRICES, RATINGS, Product, Reader, Term
 from api.search.filters import Filters
 
 Groups = dict[str, Any]  # Any: the engine's own form of counts
@@ -66,8 +64,12 @@ _GROUPS_OF_LISTS = {
     "ratings": _RATINGS,
     "total": {"value_count": {"field": "price_cents"}},
 }
-# Up to so many results are counted here: the engine takes longer to read what it is asked to count.
-COUNTED_HERE = 100
+# Up to so many results are counted here, unless more than so many of them were not read before: the engine takes longer
+# to read what it is asked to count.
+COUNTED_HERE = 250
+MOST_UNREAD = 100
+# Of one group: negative counts, texts, terms; in their order the most frequent is first, then it is by name.
+_Group = list[tuple[int, str, Term]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,21 +87,21 @@ class Facets:
     @classmethod
     def of(cls, reader: Reader, text: tantivy.Query, query: SearchQuery, products: Sequence[Product]) -> "Facets":
         """Counted from all that was found, without filters that narrow a group."""
-        # Without a line of Python for each product: up to a hundred are counted in every search.
-        brands = Counter(filter(None, map(attrgetter("brand"), products)))
-        categories: Mapping[str, int] = Counter(map(attrgetter("category"), products))
+        groups = _grouped(reader.counts_of(products))
+        brands, categories, prices, ratings = (
+            [(name, -n) for n, name, _ in groups.pop(group, ())] for group in (BRANDS, CATEGORIES, PRICES, RATINGS)
+        )
         if query.filters.categories:
             of_text, others = query.of_text, replace(query.filters, categories=[])
-            categories = _counted(_alone(reader, text, of_text, others, "categories"), "categories")
-        prices = Counter(chain.from_iterable(map(attrgetter("prices"), products)))
-        values = Counter(chain.from_iterable(map(attrgetter("values"), products)))
-        ratings = sorted(map(attrgetter("rating"), products))
+            categories = _most_frequent(_counted(_alone(reader, text, of_text, others, "categories"), "categories"))
+        rated = {int(step): n for step, n in ratings}
         return cls(
-            *_brands(reader, brands),
-            _most_frequent(categories),
-            {bucket: prices[bucket] for bucket in sorted(prices)},
-            [len(ratings) - bisect_left(ratings, step) for step in RATING_STEPS],
-            listed(reader, values),
+            [(reader.spelled(brand), n) for brand, n in brands[:MAX_BRANDS]],
+            len(brands) > MAX_BRANDS,
+            categories,
+            dict(sorted((int(bucket), n) for bucket, n in prices)),
+            _or_better(rated),
+            _attributes(reader, groups),
         )
 
 
@@ -218,12 +220,34 @@ def _by_attribute(values: Mapping[str, int]) -> dict[str, dict[str, int]]:
 
 def listed(reader: Reader, values: Mapping[str, int]) -> list[CountedAttribute]:
     """Counts of terms as they are shown."""
-    attributes = []
-    for key, counts in list(_by_attribute(values).items())[:MAX_ATTRIBUTES]:
-        most = list(counts.items())[:MAX_VALUES]
-        shown = [(reader.valued(term)[1], n) for term, n in most]
-        attributes.append(CountedAttribute(key, reader.valued(most[0][0])[0], shown, len(counts) > MAX_VALUES))
-    return attributes
+    return _attributes(reader, _grouped((reader.value(term), n) for term, n in values.items()))
+
+
+def _grouped(counts: Iterable[tuple[Term, int]]) -> dict[str, _Group]:
+    groups: dict[str, _Group] = {}
+    for term, n in counts:
+        group = groups.get(term.group)
+        if group is None:
+            groups[term.group] = [(-n, term.text, term)]
+        else:
+            group.append((-n, term.text, term))
+    for group in groups.values():
+        group.sort()
+    return groups
+
+
+def _attributes(reader: Reader, groups: Mapping[str, _Group]) -> list[CountedAttribute]:
+    """That of most values first."""
+    most = sorted((sum([n for n, _, _ in group]), key) for key, group in groups.items())[:MAX_ATTRIBUTES]
+    return [
+        CountedAttribute(
+            key,
+            reader.valued(groups[key][0][2])[0],
+            [((term.valued or reader.valued(term))[1], -n) for n, _, term in groups[key][:MAX_VALUES]],
+            len(groups[key]) > MAX_VALUES,
+        )
+        for _, key in most
+    ]
 
 
 def prices_with_attributes(searcher: tantivy.Searcher, text: tantivy.Query, filters: Filters) -> dict[int, int]:
@@ -280,8 +304,12 @@ def _key(bucket: dict[str, Any]) -> int:  # Any: as Groups
 
 def _ratings(groups: Groups) -> list[int]:
     """Products rated so or better, by RATING_STEPS."""
-    by_start = {int(bucket.get("from", 0)): bucket["doc_count"] for bucket in groups["ratings"]["buckets"]}
-    return [sum(by_start.get(other * 100, 0) for other in _STEPS if other >= step) for step in RATING_STEPS]
+    return _or_better({int(found.get("from", 0)) // 100: found["doc_count"] for found in groups["ratings"]["buckets"]})
+
+
+def _or_better(reached: Mapping[int, int]) -> list[int]:
+    """Of how many products reach each step and none that is higher."""
+    return [sum([n for other, n in reached.items() if other >= step]) for step in RATING_STEPS]
 
 
 def all_brands(reader: Reader) -> list[tuple[str, int]]:

@@ -22,6 +22,7 @@ from api.search.texts import Tongue
 MAX_PHRASES = 32
 # Above every amount in cents.
 _NO_UPPER = 10**documents.CENTS_DIGITS - 1
+_NONE = Filters()
 # From one to another, both too.
 Cents = tuple[int, int]
 
@@ -83,6 +84,8 @@ def again_in_range(searcher: tantivy.Searcher, query: Query, filters: Filters) -
 
 
 def _of_product(filters: Filters) -> list[tuple[Occur, Query]]:
+    if filters == _NONE:  # as most searches
+        return []
     parts = [
         *_either("brand_key", [documents.brand_term(brand) for brand in filters.brands]),
         *_either("categories", [documents.category_key(category) for category in filters.categories]),

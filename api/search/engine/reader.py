@@ -1,14 +1,18 @@
 """One open generation of the index as of one commit, with what was read of it."""
 
-import sys
-from collections.abc import Callable, Sequence
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import count
+from operator import attrgetter
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
+import numpy as np
 import orjson
 import tantivy
 
+from api.catalog.facets import RATING_STEPS
 from api.catalog.queries.counting import Counts
 from api.catalog.queries.listing import ProductQuery
 from api.kernel.languages import Languages
@@ -21,6 +25,24 @@ THREAD_FROM = 50_000
 MAX_PRODUCTS = 20_000
 MAX_GROUPS = 500
 MOST_SPELLINGS = 1_000
+# What a product is counted in, next to its attributes. No attribute's key begins so.
+BRANDS, CATEGORIES, PRICES, RATINGS = (
+    documents.SEPARATOR + name for name in ("brands", "categories", "prices", "ratings")
+)
+
+NUMBER = "i"
+_COUNTED = attrgetter("counted")
+
+
+@dataclass(slots=True)
+class Term:
+    """What products are counted by, in a group: one of those above, or an attribute by its key. Each has a number as of
+    one commit, so that counting adds up numbers. `valued`: how most products spell the attribute and the value."""
+
+    group: str
+    text: str
+    number: int
+    valued: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +61,9 @@ class Reader:
     attributes: list[str] = field(default_factory=list)
     brands: list[tuple[str, int]] = field(default_factory=list)
     spellings: dict[str, str] = field(default_factory=dict)
-    values: dict[str, tuple[str, str]] = field(default_factory=dict)
+    terms: dict[tuple[str, str], Term] = field(default_factory=dict)
+    numbered: dict[int, Term] = field(default_factory=dict)
+    numbers: Iterator[int] = field(default_factory=count)
     groups: dict[tuple[str | None, ...], Any] = field(default_factory=dict)  # Any: counts in several forms
 
     @property
@@ -47,11 +71,11 @@ class Reader:
         """Whether a query takes longer than a thread to run it in."""
         return self.searcher.num_docs >= THREAD_FROM
 
-    def once(self, key: tuple[str | None, ...], count: Callable[[], T]) -> T:
-        """What `count` found when it was called for this key."""
+    def once(self, key: tuple[str | None, ...], make: Callable[[], T]) -> T:
+        """What `make` found when it was called for this key."""
         found: T | None = self.groups.get(key)
         if found is None:
-            found = count()
+            found = make()
             if len(self.groups) >= MAX_GROUPS:
                 self.groups.clear()
             self.groups[key] = found
@@ -77,54 +101,81 @@ class Reader:
         found = [(name[len(start) :], n) for name, n in known]
         return [(name, n) for name, n in found if name.count(documents.SEPARATOR) == parts]
 
-    def valued(self, term: str) -> tuple[str, str]:
-        """How most products spell the attribute and the value of a term."""
-        found = self.values.get(term)
+    def term(self, group: str, text: str) -> Term:
+        """The one object for it."""
+        found = self.terms.get((group, text))
         if found is None:
-            name, value = self.spelled(term).split(documents.SEPARATOR)
-            found = self.values[term] = name, value
+            # Another thread may make the same: one of the two stays.
+            found = self.terms.setdefault((group, text), Term(group, text, next(self.numbers)))
+            self.numbered[found.number] = found
         return found
 
+    def counts_of(self, products: "Iterable[Product]") -> Iterator[tuple[Term, int]]:
+        """How many of the products have each term."""
+        numbers = np.frombuffer(b"".join(map(_COUNTED, products)), NUMBER)
+        counts = np.bincount(numbers)
+        found = counts.nonzero()[0]
+        return zip(map(self.numbered.__getitem__, found.tolist()), counts[found].tolist(), strict=True)
+
+    def value(self, text: str) -> Term:
+        """Of the term of an attribute's value."""
+        return self.term(text.partition(documents.SEPARATOR)[0], text)
+
+    def valued(self, term: Term) -> tuple[str, str]:
+        """How most products spell the attribute and the value of a term."""
+        if term.valued is None:
+            name, value = self.spelled(term.text).split(documents.SEPARATOR)
+            term.valued = name, value
+        return term.valued
+
     def product(self, address: tantivy.DocAddress) -> "Product":
-        place = (address.segment_ord, address.doc)
-        product = self.products.get(place)
-        if product is None:
-            product = Product.of(self.searcher.doc(address))
-            if len(self.products) < MAX_PRODUCTS:
-                self.products[place] = product
+        return self.products_at([address])[0]
+
+    def products_at(self, addresses: Sequence[tantivy.DocAddress], unread: int | None = None) -> "list[Product]":
+        """In their order; none where more than `unread` were not read before."""
+        places = [(address.segment_ord, address.doc) for address in addresses]
+        known = list(map(self.products.get, places))
+        missing = known.count(None)
+        if unread is not None and missing > unread:
+            return []
+        if missing:
+            known = [
+                self._read(place, address) if product is None else product
+                for product, place, address in zip(known, places, addresses, strict=True)
+            ]
+        return cast("list[Product]", known)
+
+    def _read(self, place: tuple[int, int], address: tantivy.DocAddress) -> "Product":
+        product = Product.of(self.searcher.doc(address), self)
+        if len(self.products) < MAX_PRODUCTS:
+            self.products[place] = product
         return product
 
 
 @dataclass(frozen=True, slots=True)
 class Product:
     """`card` is the JSON of a SearchResultItem for a reader of the shop's own language, `cards` of those for others by
-    language, made when they are asked for. `titles` by language, its own first. The rest is what is counted, `prices`
-    as the buckets of all that it is offered at, brand and values as terms."""
+    language, made when they are asked for. `titles` by language, its own first. `counted`: the numbers of what it is
+    counted by, with the buckets of all prices that it is offered at and the highest step of ratings that it reaches."""
 
     product_id: str
     card: str
-    brand: str | None
-    category: str
-    values: list[str]
-    prices: list[int]
-    rating: float
     titles: dict[str, str]
+    counted: bytes
     cards: dict[str, str] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, stored: tantivy.Document) -> "Product":
+    def of(cls, stored: tantivy.Document, reader: Reader) -> "Product":
         rest = documents.Rest.of(stored)
-        return cls(
-            product_id=rest.product_id,
-            card=str(stored.get_first("card")),
-            brand=rest.brand,
-            # The same strings for every product: equal ones are counted by comparing where they are.
-            category=sys.intern(rest.category),
-            values=list(map(sys.intern, rest.values)),
-            prices=rest.prices,
-            rating=rest.rating,
-            titles=rest.titles,
-        )
+        counted = [
+            *([] if rest.brand is None else [reader.term(BRANDS, rest.brand)]),
+            reader.term(CATEGORIES, rest.category),
+            *(reader.term(PRICES, str(bucket)) for bucket in rest.prices),
+            *[reader.term(RATINGS, str(step)) for step in RATING_STEPS if rest.rating >= step][:1],
+            *map(reader.value, rest.values),
+        ]
+        numbers = array(NUMBER, [term.number for term in counted]).tobytes()
+        return cls(rest.product_id, str(stored.get_first("card")), rest.titles, numbers)
 
     def card_in(self, language: str | None) -> str:
         """The card for a reader of a language; None: of the shop's own."""

@@ -18,6 +18,10 @@ class Pair:
 class Synonyms(Protocol):
     """What an index asks while it reads a query. Answers at once."""
 
+    def __len__(self) -> int:
+        """0 where no expression has a synonym."""
+        ...
+
     def of(self, word: str, language: str | None = None) -> list[str]:
         """What may stand for `word`, folded and in a fixed order: words, and expressions of several with a space
         between; none for most words. `word` may be an expression too. `language` is the reader's, None the shop's
@@ -56,6 +60,9 @@ class Current:
     """The synonyms of now: whoever keeps them exchanges `table`, whoever asks sees the newest."""
 
     table: Synonyms = field(default_factory=SynonymTable)
+
+    def __len__(self) -> int:
+        return len(self.table)
 
     def of(self, word: str, language: str | None = None) -> list[str]:
         return self.table.of(word, language)

@@ -41,7 +41,7 @@ class TantivyIndex:
     """
 
     def __init__(self, store: IndexStore, synonyms: Synonyms | None = None) -> None:
-        self._store, self._synonyms = store, synonyms or SynonymTable()
+        self._store, self._synonyms = store, SynonymTable() if synonyms is None else synonyms
         self._reader: Reader | None = None
         self._looked = 0.0
         # By the language of the reader.
@@ -181,12 +181,19 @@ def _search(reader: Reader, query: SearchQuery, asking: Asking) -> Found:
         wanted = matching.with_filters(searcher, text, query.filters)
         page = paging.page(searcher, wanted, query, facets.COUNTED_HERE + 1)
     hits, shown = [address for _, address in page.hits], page.hits[: query.limit]
-    few = page.total == len(hits) and not query.filters.narrow_a_group
-    products = [reader.product(address) for address in (hits if few else hits[: query.limit])]
-    groups = facets.Facets.of(reader, text, query, products) if few else facets.facets(reader, text, wanted, query)
+    few = page.total == len(hits) <= facets.COUNTED_HERE and not query.filters.narrow_a_group
+    every = reader.products_at(hits, facets.MOST_UNREAD) if few else []
+    counted_here = few and len(every) == page.total
+    if counted_here:
+        groups, products = facets.Facets.of(reader, text, query, every), every[: query.limit]
+    else:
+        groups = facets.facets(reader, text, wanted, query)
+        products = reader.products_at(hits[: query.limit])
     return Found(
-        hits=[product.card_in(query.language) for product in products[: query.limit]],
-        ids=[product.product_id for product in products[: query.limit]],
+        hits=[product.card for product in products]
+        if query.language is None
+        else [product.card_in(query.language) for product in products],
+        ids=[product.product_id for product in products],
         scores=[score for score, _ in shown] if query.sort == "relevance" else [],
         total=page.total,
         exact=full > 0 and (asked is None or asked.as_typed),

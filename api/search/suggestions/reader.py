@@ -26,6 +26,9 @@ MIN_TWICE = 4
 MAX_NEAR = 200
 MAX_COMPOUNDS = 200
 MAX_KEPT = 5_000
+# Of a beginning of a word that no more phrases have, those are kept; so many of all beginnings together.
+MAX_BEGUN = 1_000
+MAX_KEPT_PHRASES = 200_000
 # A phrase that begins with what was typed is worth twice as many products.
 BEGINS = 4
 # What stands between the parts of a compound.
@@ -36,6 +39,9 @@ MIN_ALONE = 4
 Frequency = Callable[[str], int]
 # A typed beginning of a word, and how many typing errors it may have.
 _Begun = tuple[str, int]
+# Where a phrase is in the index, and its weight.
+_Place = tuple[int, int]
+_Kept = dict[_Place, tuple[int, tantivy.DocAddress]]
 
 
 class Suggestions:
@@ -47,6 +53,9 @@ class Suggestions:
         self._committed = self._commit()
         self._searcher = tantivy.Index.open(str(generation / FOLDER)).searcher()
         self._kept: dict[tuple[str, int, str | None, bool, bool], list[str]] = {}
+        # By a beginning of a word and the reader's language: the best first.
+        self._begun: dict[tuple[str, str], _Kept] = {}
+        self._begun_phrases = 0
 
     def newest(self) -> "Suggestions":
         """Of the last commit; the same while there is no later one. Raises: OSError when the generation is gone."""
@@ -109,24 +118,60 @@ class Suggestions:
         words = words_of(text)
         if not words:
             return []
-        readers = [_term("readers", language or self._languages[0])] if len(self._languages) > 1 else []
-        found = self._matching([(word, 0) for word in words], readers, limit, titles)
+        reader = language or self._languages[0]
+        found = self._matching([(word, 0) for word in words], reader, limit, titles)
         if not found and forgive and sum(map(len, words)) >= MIN_FORGIVEN:
-            found = self._matching([self._forgiven(word) for word in words], readers, limit, titles)
+            found = self._matching([self._forgiven(word) for word in words], reader, limit, titles)
         return found
 
-    def _matching(self, asked: Sequence[_Begun], readers: Sequence[Query], limit: int, titles: bool) -> list[str]:
-        found = _arranged(" ".join(word for word, _ in asked), self._first(map(_phrases, asked), readers, 3 * limit))
+    def _matching(self, asked: Sequence[_Begun], reader: str, limit: int, titles: bool) -> list[str]:
+        phrases = self._first_kept(asked, reader, 3 * limit)
+        if phrases is None:
+            phrases = self._first(map(_phrases, asked), reader, 3 * limit)
+        found = _arranged(" ".join(word for word, _ in asked), phrases) if phrases else []
         best: dict[str, str] = {}
         for phrase in found:
             best.setdefault(phrase.folded.removesuffix("s"), phrase.text)
         if titles and len(best) < limit:
-            for title in self._first(map(_titles, asked), readers, 3 * limit):
+            for title in self._first(map(_titles, asked), reader, 3 * limit):
                 best.setdefault(title.folded.removesuffix("s"), title.text)
         return list(best.values())[:limit]
 
-    def _first(self, begun: Iterable[Query], readers: Sequence[Query], most: int) -> list["_Found"]:
-        query = Query.boolean_query([(Occur.Must, part) for part in (*begun, *readers)])
+    def _first_kept(self, asked: Sequence[_Begun], reader: str, most: int) -> "list[_Found] | None":
+        """The best phrases without an error, from what is kept of each word: queries have other words together, but
+        few words. None where one of the words begins too many."""
+        kept: list[_Kept] = []
+        for word, errors in asked:
+            phrases = None if errors else self._beginning_so(word, reader)
+            if phrases is None:
+                return None
+            kept.append(phrases)
+        fewest, *others = sorted(kept, key=len)
+        places = [place for place in fewest if all(place in other for other in others)][:most]
+        return [_Found.of(weight, self._text(address)) for weight, address in map(fewest.__getitem__, places)]
+
+    def _beginning_so(self, word: str, reader: str) -> _Kept | None:
+        found = self._begun.get((word, reader))
+        if found is None:
+            count = self._searcher.doc_freq("starts", start(word))
+            if count > MAX_BEGUN:
+                return None
+            query = Query.boolean_query([(Occur.Must, part) for part in (_phrases((word, 0)), *self._readable(reader))])
+            hits = self._searcher.search(query, count, count=False, order_by_field="weight").hits if count else []
+            found = {(address.segment_ord, address.doc): (int(weight), address) for weight, address in hits}
+            if len(self._begun) >= MAX_KEPT or self._begun_phrases >= MAX_KEPT_PHRASES:
+                self._begun.clear()
+                self._begun_phrases = 0
+            self._begun[word, reader] = found
+            self._begun_phrases += len(found)
+        return found
+
+    def _readable(self, reader: str) -> list[Query]:
+        """What is shown to a reader of the language."""
+        return [_term("readers", reader)] if len(self._languages) > 1 else []
+
+    def _first(self, begun: Iterable[Query], reader: str, most: int) -> list["_Found"]:
+        query = Query.boolean_query([(Occur.Must, part) for part in (*begun, *self._readable(reader))])
         hits = self._searcher.search(query, most, count=False, order_by_field="weight").hits
         return [_Found.of(int(weight), self._text(address)) for weight, address in hits]
 
