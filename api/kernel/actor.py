@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 from uuid import UUID
 
+from api.kernel.errors import Forbidden
+
 ActorKind = Literal["anonymous", "customer", "seller", "admin", "service"]
 
 
@@ -37,3 +39,9 @@ class Actor:
 ANONYMOUS = Actor(kind="anonymous")
 # The shop itself, when it finishes what an actor has begun: it may see every order.
 SHOP = Actor(kind="service")
+
+
+def require_administrator(actor: Actor) -> None:
+    """Raises: Forbidden."""
+    if actor.kind != "admin":
+        raise Forbidden("Only administrators may do this.")

@@ -8,7 +8,7 @@ from fastapi import Depends, Header, Request
 from starlette.types import Scope
 
 from api.kernel import guests
-from api.kernel.actor import ANONYMOUS, Actor
+from api.kernel.actor import ANONYMOUS, Actor, require_administrator
 from api.kernel.context import Context, Ctx
 from api.kernel.errors import Forbidden, NotAuthenticated
 from api.kernel.security import AccessClaims, Keys
@@ -113,8 +113,7 @@ SellerActor = Annotated[Actor, Depends(seller)]
 
 
 async def administrator(actor: SignedIn) -> Actor:
-    if actor.kind != "admin":
-        raise Forbidden("Only administrators may do this.")
+    require_administrator(actor)
     return actor
 
 

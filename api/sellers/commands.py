@@ -10,10 +10,9 @@ from sqlalchemy.sql.dml import ReturningUpdate
 
 from api.delivery.addresses import check
 from api.kernel import outbox
-from api.kernel.actor import Actor
+from api.kernel.actor import Actor, require_administrator
 from api.kernel.context import Context
 from api.kernel.db import Tx
-from api.kernel.errors import Forbidden
 from api.sellers.errors import SellerNotFound
 from api.sellers.models import Seller, SellerProfile
 from api.sellers.queries import require_seller
@@ -35,8 +34,7 @@ async def verify_seller(ctx: Context, actor: Actor, seller_id: UUID) -> None:
 
     Raises: Forbidden; SellerNotFound.
     """
-    if actor.kind != "admin":
-        raise Forbidden("Only administrators verify sellers.")
+    require_administrator(actor)
 
     async def work(tx: Tx) -> None:
         await require_seller(tx, seller_id)

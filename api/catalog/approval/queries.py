@@ -20,9 +20,8 @@ from api.catalog.models import Category, Product, ProductImage
 from api.catalog.queries.listing import IMAGES
 from api.catalog.schemas import Status
 from api.kernel import clock
-from api.kernel.actor import Actor
+from api.kernel.actor import Actor, require_administrator
 from api.kernel.db import ReadTx, first_as
-from api.kernel.errors import Forbidden
 from api.kernel.pagination import PageParams
 from api.media.queries import alike
 from api.sellers.queries import Standing, standing_of
@@ -292,7 +291,7 @@ async def waiting(
     tx: ReadTx, actor: Actor, page: PageParams, after: tuple[datetime, UUID] | None
 ) -> tuple[list[Waiting], bool]:
     """What waits for an administrator, the oldest first, and whether more does. Raises: Forbidden."""
-    _require_administrator(actor)
+    require_administrator(actor)
     asked: dict[str, object] = {"take": page.limit + 1}
     if after is not None:
         asked |= {"after_time": after[0], "after_id": after[1]}
@@ -317,7 +316,7 @@ async def decisions_of(
 
 async def ruling_of(tx: ReadTx, actor: Actor, product_id: UUID, version: int) -> Ruling | None:
     """What an administrator decided about a version. Raises: Forbidden."""
-    _require_administrator(actor)
+    require_administrator(actor)
     of_version = (ProductDecision.version == version, ProductDecision.decided_by.is_not(None))
     row = await tx.first_as(_Decision, DECISIONS.where(*of_version), {"product_id": product_id})
     return None if row is None else Ruling(row.body(), row.decided_by == actor.user_id)
@@ -344,11 +343,6 @@ def _waiting(row: _Waiting) -> Waiting:
         findings=bodies_of(row.findings),
         queued_at=row.queued_at,
     )
-
-
-def _require_administrator(actor: Actor) -> None:
-    if actor.kind != "admin":
-        raise Forbidden("Only administrators may do this.")
 
 
 def _texts(row: _Product) -> Iterator[str]:

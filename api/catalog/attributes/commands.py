@@ -8,10 +8,10 @@ from api.catalog.attributes.models import AttributeDefinition
 from api.catalog.attributes.schemas import AttributeIn, AttributesIn
 from api.catalog.queries.categories import require_category
 from api.catalog.tree.commands import lock_tree
-from api.kernel.actor import Actor
+from api.kernel.actor import Actor, require_administrator
 from api.kernel.context import Context
 from api.kernel.db import Tx
-from api.kernel.errors import FieldError, Forbidden, ValidationFailed
+from api.kernel.errors import FieldError, ValidationFailed
 from api.kernel.languages import Languages
 
 
@@ -20,8 +20,7 @@ async def set_attributes(ctx: Context, actor: Actor, category_id: UUID, body: At
 
     Raises: Forbidden; CategoryNotFound; ValidationFailed.
     """
-    if actor.kind != "admin":
-        raise Forbidden("Only administrators may define attributes.")
+    require_administrator(actor)
     _require_names(body)
     _require_languages(ctx.settings.languages, body)
 

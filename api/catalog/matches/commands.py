@@ -23,11 +23,11 @@ from sqlalchemy import (
 from api.catalog.matches.errors import MatchDecided, MatchNotFound
 from api.catalog.matches.joining import joined
 from api.catalog.matches.models import JoinedArticle, MatchDecision, OfferMatch
-from api.catalog.matches.queries import UNKNOWN, Pair, match_of, require_administrator
+from api.catalog.matches.queries import UNKNOWN, Pair, match_of
 from api.catalog.matches.schemas import MatchDecisionIn, OfferMatchBody, Verdict
 from api.catalog.models import Product
 from api.catalog.offers.events import JOINED, PARTED
-from api.kernel.actor import Actor
+from api.kernel.actor import Actor, require_administrator
 from api.kernel.context import Context
 from api.kernel.db import Tx
 from api.kernel.ids import new_id

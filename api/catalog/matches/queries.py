@@ -31,9 +31,8 @@ from api.catalog.models import Product, ProductVariant
 from api.catalog.queries.listing import IMAGES
 from api.catalog.schemas import Condition, Status
 from api.catalog.statements import same_article
-from api.kernel.actor import Actor
+from api.kernel.actor import Actor, require_administrator
 from api.kernel.db import ReadTx, all_as
-from api.kernel.errors import Forbidden
 from api.kernel.pagination import PageParams
 
 UNKNOWN = "There is no match of these two products."
@@ -168,12 +167,6 @@ async def match_of(tx: ReadTx, actor: Actor, pair: Pair) -> OfferMatchBody:
     if not rows:
         raise MatchNotFound(UNKNOWN)
     return (await _bodies(tx, rows))[0]
-
-
-def require_administrator(actor: Actor) -> None:
-    """Raises: Forbidden."""
-    if actor.kind != "admin":
-        raise Forbidden("Only administrators may do this.")
 
 
 async def _bodies(tx: ReadTx, rows: Sequence[_Match]) -> list[OfferMatchBody]:

@@ -36,10 +36,10 @@ from api.catalog.tree.models import CategoryRedirect
 from api.catalog.tree.queries import UNKNOWN, below
 from api.catalog.tree.schemas import CategoryIn, CategoryPatch
 from api.kernel import outbox
-from api.kernel.actor import Actor
+from api.kernel.actor import Actor, require_administrator
 from api.kernel.context import Context
 from api.kernel.db import Tx
-from api.kernel.errors import FieldError, Forbidden, ValidationFailed
+from api.kernel.errors import FieldError, ValidationFailed
 from api.kernel.feeds import announce_soon
 from api.kernel.ids import new_id
 
@@ -78,7 +78,7 @@ async def create_category(ctx: Context, actor: Actor, body: CategoryIn) -> UUID:
 
     Raises: Forbidden; CategoryNotFound, when there is no such parent; CategoryNameTaken; CategoryTooDeep.
     """
-    _require_admin(actor)
+    require_administrator(actor)
 
     async def work(tx: Tx) -> UUID:
         await lock_tree(tx)
@@ -106,7 +106,7 @@ async def change_category(ctx: Context, actor: Actor, category_id: UUID, body: C
 
     Raises: as create_category, and CategoryCycle when the parent is the category itself or below it.
     """
-    _require_admin(actor)
+    require_administrator(actor)
     sent = body.model_fields_set
     if "name" in sent and body.name is None:
         raise ValidationFailed(
@@ -138,7 +138,7 @@ async def merge_category(ctx: Context, actor: Actor, category_id: UUID, into: UU
     Raises: Forbidden; CategoryNotFound; CategoryCycle when it would be merged into itself or something below it;
     CategoryTooDeep.
     """
-    _require_admin(actor)
+    require_administrator(actor)
 
     async def work(tx: Tx) -> None:
         await lock_tree(tx)
@@ -156,7 +156,7 @@ async def merge_category(ctx: Context, actor: Actor, category_id: UUID, into: UU
 
 async def delete_category(ctx: Context, actor: Actor, category_id: UUID) -> None:
     """Take an empty category out of the tree. Raises: Forbidden; CategoryNotFound; CategoryNotEmpty."""
-    _require_admin(actor)
+    require_administrator(actor)
 
     async def work(tx: Tx) -> None:
         await lock_tree(tx)
@@ -180,11 +180,6 @@ async def _changed(ctx: Context, work: Callable[[Tx], Awaitable[T]]) -> T:
     done = await ctx.db.run(work)
     await announce_soon(ctx.redis, (TREE,))
     return done
-
-
-def _require_admin(actor: Actor) -> None:
-    if actor.kind != "admin":
-        raise Forbidden("Only administrators may change the category tree.")
 
 
 async def _one(tx: Tx, category_id: UUID) -> CategoryRow:

@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 
 from api.catalog.approval.queries import labels_of
 from api.catalog.errors import ProductNotFound
-from api.kernel.actor import Actor
+from api.kernel.actor import Actor, require_administrator
 from api.kernel.context import Context
 from api.kernel.db import Tx
 from api.reviews.commands import Locked, lock, lock_own, set_status
@@ -22,7 +22,7 @@ from api.reviews.judging.filing import Decided, record, wait_for_administrator
 from api.reviews.judging.rules import Finding
 from api.reviews.moderation.errors import AlreadyAppealed, NotAppealable, ReviewDecided
 from api.reviews.moderation.models import BuyersOnly, QueuedReview, ReviewAppeal
-from api.reviews.moderation.queries import case_of, require_administrator, ruling_of, unanswered
+from api.reviews.moderation.queries import case_of, ruling_of, unanswered
 from api.reviews.moderation.schemas import AppealIn, Cause, ReopenIn, ReviewCase, ReviewDecisionIn
 from api.reviews.schemas import Status
 

@@ -27,9 +27,8 @@ from sqlalchemy.orm import aliased
 
 from api.catalog.approval.queries import labels_of
 from api.identity.queries import names_of, public_name, registered_at
-from api.kernel.actor import Actor
+from api.kernel.actor import Actor, require_administrator
 from api.kernel.db import ReadTx
-from api.kernel.errors import Forbidden
 from api.kernel.pagination import PageParams
 from api.media.naming import LARGEST, address
 from api.reviews.errors import ReviewNotFound
@@ -235,12 +234,6 @@ async def authors_of(tx: ReadTx, review_ids: Iterable[UUID]) -> dict[UUID, Autho
 
 def findings_of(reasons: Sequence[Json]) -> list[FindingBody]:
     return [FindingBody(rule=one["rule"], weight=one["weight"], words=one["words"]) for one in reasons]
-
-
-def require_administrator(actor: Actor) -> None:
-    """Raises: Forbidden."""
-    if actor.kind != "admin":
-        raise Forbidden("Only administrators may do this.")
 
 
 def _body(row: _Waiting, product: str, author: str, opened: datetime | None) -> WaitingReview:

@@ -15,10 +15,9 @@ from sqlalchemy import DateTime, Uuid, bindparam, func, select, update
 
 from api.identity.queries import registered_at
 from api.kernel import clock
-from api.kernel.actor import Actor
+from api.kernel.actor import Actor, require_administrator
 from api.kernel.context import Context
 from api.kernel.db import Tx
-from api.kernel.errors import Forbidden
 from api.reviews.commands import Locked, lock, recount
 from api.reviews.errors import ReviewNotFound
 from api.reviews.models import ReviewVote
@@ -117,8 +116,7 @@ class Brigades:
 
 async def release(ctx: Context, actor: Actor, review_id: UUID) -> VotesReleased:
     """Let all votes on a review count. Raises: Forbidden; ReviewNotFound."""
-    if actor.kind != "admin":
-        raise Forbidden("Only administrators may do this.")
+    require_administrator(actor)
 
     async def work(tx: Tx) -> VotesReleased:
         review = await lock(tx, review_id)

@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as insert_new
 
-from api.kernel.actor import Actor
+from api.kernel.actor import Actor, require_administrator
 from api.kernel.context import Context
 from api.kernel.db import Tx
 from api.kernel.ids import new_id
@@ -16,7 +16,7 @@ from api.search.log import marts
 from api.search.log.marts import Candidate
 from api.search.synonyms.errors import SynonymNotFound, SynonymUnused
 from api.search.synonyms.models import SearchSynonym, SynonymDecision
-from api.search.synonyms.queries import UNKNOWN, require_administrator, synonym_of
+from api.search.synonyms.queries import UNKNOWN, synonym_of
 from api.search.synonyms.schemas import Suggested, SynonymBody, SynonymIn, Verdict
 
 LONGEST = 100

@@ -7,9 +7,8 @@ from uuid import UUID
 
 from sqlalchemy import ARRAY, Integer, String, Uuid, any_, bindparam, select
 
-from api.kernel.actor import Actor
+from api.kernel.actor import Actor, require_administrator
 from api.kernel.db import ReadTx
-from api.kernel.errors import Forbidden
 from api.kernel.pagination import PageParams
 from api.search.engine.synonyms import Pair
 from api.search.synonyms.errors import SynonymNotFound
@@ -112,12 +111,6 @@ async def synonym_of(tx: ReadTx, actor: Actor, synonym_id: UUID) -> SynonymBody:
     if not rows:
         raise SynonymNotFound(UNKNOWN)
     return (await _bodies(tx, rows))[0]
-
-
-def require_administrator(actor: Actor) -> None:
-    """Raises: Forbidden."""
-    if actor.kind != "admin":
-        raise Forbidden("Only administrators may do this.")
 
 
 async def _bodies(tx: ReadTx, rows: Sequence[_Synonym]) -> list[SynonymBody]:

@@ -12,9 +12,8 @@ from sqlalchemy.orm import aliased
 
 from api.catalog.approval.queries import labels_of
 from api.catalog.errors import ProductNotFound
-from api.kernel.actor import Actor
+from api.kernel.actor import Actor, require_administrator
 from api.kernel.db import ReadTx
-from api.kernel.errors import Forbidden
 from api.kernel.pagination import PageParams
 from api.storefront.notices.errors import DecisionNotFound, ReportNotFound
 from api.storefront.notices.models import DecisionObjection, ProductReport, ReportDecision
@@ -204,7 +203,7 @@ async def reported(
 ) -> tuple[list[ReportedProduct], bool]:
     """Products with open reports, those that have waited longest first, and whether there are more. Raises:
     Forbidden."""
-    _require_administrator(actor)
+    require_administrator(actor)
     rows = await tx.all_as(_Reported, _REPORTED if after is None else _REPORTED_AFTER, _place(page, after))
     shown = rows[: page.limit]
     labels = await labels_of(tx, [row.product_id for row in shown])
@@ -229,7 +228,7 @@ async def reports_of(
 ) -> tuple[list[ProductReportBody], UUID | None]:
     """All reports of a product, the newest first, and the id of the last when there are more. Raises: Forbidden;
     ProductNotFound."""
-    _require_administrator(actor)
+    require_administrator(actor)
     if not await labels_of(tx, [product_id]):
         raise ProductNotFound("There is no product with this id.")
     statement = select(*_PRODUCT_REPORT).where(ProductReport.product_id == product_id)
@@ -255,27 +254,27 @@ async def reports_of(
 
 async def seen_now(tx: ReadTx, actor: Actor, product_id: UUID) -> str | None:
     """The digest of a product's open reports, None without any. Raises: Forbidden."""
-    _require_administrator(actor)
+    require_administrator(actor)
     found: str | None = await tx.scalar(_SEEN_OF, {"product_id": product_id})
     return found
 
 
 async def decision_about(tx: ReadTx, actor: Actor, product_id: UUID, seen: str) -> Decided | None:
     """What an administrator decided about the reports of a digest. Raises: Forbidden."""
-    _require_administrator(actor)
+    require_administrator(actor)
     of = (ReportDecision.product_id == product_id, ReportDecision.seen == seen)
     return await tx.first_as(Decided, select(*_DECISION).where(*of))
 
 
 async def outcome_of(tx: ReadTx, actor: Actor, decision_id: UUID) -> Decided | None:
     """What an administrator decided about the objection to a decision. Raises: Forbidden."""
-    _require_administrator(actor)
+    require_administrator(actor)
     return await tx.first_as(Decided, select(*_DECISION).where(ReportDecision.contested == decision_id))
 
 
 async def contested_by(tx: ReadTx, actor: Actor, decision_id: UUID) -> Contested:
     """The objection to a decision, for administrators. Raises: Forbidden; DecisionNotFound."""
-    _require_administrator(actor)
+    require_administrator(actor)
     row = await tx.first_as(Contested, select(*_OBJECTION).where(DecisionObjection.decision_id == decision_id))
     if row is None:
         raise DecisionNotFound
@@ -286,7 +285,7 @@ async def open_objections(
     tx: ReadTx, actor: Actor, page: PageParams, after: tuple[datetime, UUID] | None
 ) -> tuple[list[OpenObjection], bool]:
     """Objections that wait for an administrator, the oldest first, and whether there are more. Raises: Forbidden."""
-    _require_administrator(actor)
+    require_administrator(actor)
     statement = select(*_OBJECTION).where(_NO_OUTCOME)
     place = (DecisionObjection.created_at, DecisionObjection.decision_id)
     if after is not None:
@@ -399,8 +398,3 @@ def _place(page: PageParams, after: tuple[datetime, UUID] | None) -> dict[str, A
 
 def _counted(reasons: Sequence[ReportReason]) -> dict[ReportReason, int]:
     return {reason: reasons.count(reason) for reason in sorted(set(reasons))}
-
-
-def _require_administrator(actor: Actor) -> None:
-    if actor.kind != "admin":
-        raise Forbidden("Only administrators see reports.")

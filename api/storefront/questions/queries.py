@@ -9,9 +9,8 @@ from uuid import UUID
 from sqlalchemy import ARRAY, ColumnElement, Integer, Select, Uuid, and_, any_, bindparam, exists, func, select
 
 from api.identity.queries import ANONYMOUS_AUTHOR, names_of, public_name
-from api.kernel.actor import Actor
+from api.kernel.actor import Actor, require_administrator
 from api.kernel.db import ReadTx, all_as
-from api.kernel.errors import Forbidden
 from api.kernel.pagination import PageParams, Pagination
 from api.sellers.queries import stores_of
 from api.storefront.questions.errors import QuestionNotFound
@@ -137,8 +136,7 @@ async def answers_of(tx: ReadTx, actor: Actor, question_id: UUID, page: PagePara
 
 async def reports(tx: ReadTx, actor: Actor, page: PageParams) -> ReportList:
     """What members reported and nobody has removed, the oldest first. Raises: Forbidden."""
-    if actor.kind != "admin":
-        raise Forbidden("Only administrators see reports.")
+    require_administrator(actor)
     found = await tx.all_as(Report, _REPORTS, {"take": page.limit + 1, "skip": page.offset})
     return ReportList(reports=found[: page.limit], pagination=_pagination(page, None, more=len(found) > page.limit))
 
