@@ -11,7 +11,8 @@ from orchestration.runtime.errors import RuntimeProblem
 # The benchmarks in tests/benchmarks (a test compares the list); `souk demo --record` measures the demo.
 NAMES = (
     *("bulk", "capacity", "cdc", "checkout", "dbt", "fresh", "idle", "ladder", "latency"),
-    *("load", "mixed", "moderation", "reads", "recommenders", "relevance", "reviews", "search", "spark", "suggestions"),
+    *("load", "mixed", "moderation", "reads", "recommenders", "relevance", "reviews", "search", "semantic", "spark"),
+    "suggestions",
 )
 
 

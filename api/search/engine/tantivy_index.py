@@ -123,33 +123,42 @@ class TantivyIndex:
         if reader is not None and not newest and clock.monotonic() < self._looked + LOOK_SECONDS:
             return reader
         self._looked = clock.monotonic()
-        folder, pointed = None if reader is None else reader.folder, self._store.pointed()
+        while True:
+            pointed = self._store.pointed()
+            try:
+                self._reader, self._pointed = self._opened(reader, pointed), pointed
+                return self._reader
+            except (OSError, ValueError) as error:
+                # An exchange removes the generation of before: the one that counts now is there.
+                if pointed != self._store.pointed():
+                    continue
+                log.warning("the search index could not be reopened", error=str(error))
+                if reader is None:
+                    raise IndexNotReady("The search index is being exchanged.") from error
+                # The open one stays readable.
+                return reader
+
+    def _opened(self, reader: Reader | None, pointed: tuple[int, int] | None) -> Reader:
+        """The newest commit of the generation that is pointed to. Raises: IndexNotReady; OSError, ValueError when it
+        cannot be read, or is not there any more."""
+        folder = None if reader is None else reader.folder
         if reader is None or pointed != self._pointed:
             folder = self._store.current() or folder
         if folder is None:
+            if pointed != self._store.pointed():
+                raise FileNotFoundError("exchanged")
             raise IndexNotReady("The search index is being built; browsing by category works meanwhile.")
-        try:
-            committed = (folder / "meta.json").stat().st_mtime_ns
-            if reader is None or reader.folder != folder:
-                index = open_index(folder)
-                suggestions = Suggestions(folder, self._store.languages.known)
-                reader = Reader(folder, index, committed, index.searcher(), self._store.languages, suggestions)
-            else:
-                suggestions = reader.suggestions.newest()
-                if reader.committed != committed:
-                    index, languages = reader.index, reader.languages
-                    index.reload()
-                    reader = Reader(folder, index, committed, index.searcher(), languages, suggestions)
-                elif suggestions is not reader.suggestions:
-                    reader = replace(reader, suggestions=suggestions)
-            self._reader, self._pointed = reader, pointed
-        except (OSError, ValueError) as error:
-            # The generation was replaced during the check. The open one stays
-            # readable, and the next check finds the new one.
-            log.warning("the search index could not be reopened", error=str(error))
-            if reader is None:
-                raise IndexNotReady("The search index is being exchanged.") from error
-        return reader
+        committed = (folder / "meta.json").stat().st_mtime_ns
+        if reader is None or reader.folder != folder:
+            index = open_index(folder)
+            suggestions = Suggestions(folder, self._store.languages.known)
+            return Reader(folder, index, committed, index.searcher(), self._store.languages, suggestions)
+        suggestions = reader.suggestions.newest()
+        if reader.committed != committed:
+            reader.index.reload()
+            searcher = reader.index.searcher()
+            return Reader(folder, reader.index, committed, searcher, reader.languages, suggestions)
+        return reader if suggestions is reader.suggestions else replace(reader, suggestions=suggestions)
 
 
 def open_index(folder: Path) -> tantivy.Index:

@@ -104,7 +104,7 @@ def test_an_unknown_benchmark_is_refused_and_stdout_stays_empty(souk: SoukHarnes
     assert (done.returncode, done.stdout) == (1, "")
     assert (
         "there are: bulk, capacity, cdc, checkout, dbt, fresh, idle, ladder, latency, load, mixed, moderation, reads,"
-        " recommenders, relevance, reviews, search, spark, suggestions" in done.stderr
+        " recommenders, relevance, reviews, search, semantic, spark, suggestions" in done.stderr
     )
 
 

@@ -4,8 +4,11 @@ rebuilds."""
 import asyncio
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, get_args
 
+import httpx
 import pytest
 
 from api.search.engine import facets
@@ -15,7 +18,7 @@ from api.search.engine.tantivy_index import TantivyIndex
 from api.search.filters import parse_filters
 from api.search.schemas import SearchBody
 from api.search.sync import Indexer
-from tests.harness.api import ROOT
+from tests.harness.api import PLAIN, ROOT
 from tests.harness.searching import CATALOG, Search
 from tests.harness.shop import Person, problem
 
@@ -291,6 +294,42 @@ async def test_rebuild_exchanges_the_index_while_readers_go_on(search: Search) -
     await asyncio.sleep(0.3)
     assert search("laptop")["totalResults"] == expected
     await search.until("laptop bag", search.titles("laptop bag"))
+
+
+async def test_no_suggestion_is_missing_while_the_index_is_rebuilt(search: Search) -> None:
+    """Neither for who completes, nor for who is corrected, nor in a process that opens the index at that moment."""
+    asked = {"autocomplete?q=lap": "suggestions", "autocomplete?q=laptpo": "suggestions", "?q=pavillion": "results"}
+    before = search.indexer.store.current()
+    ended, answers = threading.Event(), list[tuple[str, object]]()
+
+    def ask(path: str) -> object:
+        with httpx.Client(base_url=search.server.url, verify=PLAIN) as client:
+            answer = client.get(f"/api/v1/search{path if path[0] == '?' else f'/{path}'}")
+        return answer.json().get(asked[path]) if answer.status_code == 200 else answer.text
+
+    def read(path: str) -> None:
+        while not ended.is_set():
+            answers.append((path, ask(path)))
+
+    def open_anew() -> None:
+        while not ended.is_set():
+            index = TantivyIndex(IndexStore(search.home / "search"))
+            answers.append(("new", asyncio.run(index.complete("lap", 10))))
+
+    expected = {path: await asyncio.to_thread(ask, path) for path in asked}
+    expected["new"] = await TantivyIndex(IndexStore(search.home / "search")).complete("lap", 10)
+    with ThreadPoolExecutor(len(expected)) as readers:
+        running = [readers.submit(read, path) for path in asked] + [readers.submit(open_anew)]
+        for _ in range(10):
+            await search.indexer.rebuild(search.context)
+        ended.set()
+    for one in running:
+        one.result()
+
+    assert search.indexer.store.current() != before
+    assert all(expected.values())
+    assert {path for path, _ in answers} == set(expected)
+    assert [(path, found) for path, found in answers if found != expected[path]] == []
 
 
 async def test_a_bulk_change_is_built_anew_once_and_not_again_while_it_is_fresh(
