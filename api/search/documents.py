@@ -63,7 +63,8 @@ SPELLINGS = (
 
 # Values that say nothing without the name of their attribute.
 _TRUTHS = frozenset({"true", "false"})
-_NONE: tuple[object, ...] = ("", [], ())
+# Values that say something although they are nothing.
+_ZEROS = (0, False)
 
 
 @cache
@@ -123,6 +124,7 @@ def popularity(product: IndexedProduct, units_sold: int) -> float:
     return round(1 + math.log1p(signal) / 5, 1)
 
 
+@lru_cache(KEPT)
 def liked(popular: float) -> float:
     """The factor of a popularity on the text score, from 1 to weights.MOST_POPULAR."""
     share = min((popular - 1) / (weights.POPULAR_AT - 1), 1.0)
@@ -171,25 +173,28 @@ def fields_of(
     product: IndexedProduct, units_sold: int, languages: Languages = SHOP, names: CategoryNames = NO_NAMES
 ) -> list[dict[str, Any]]:  # Any: values of several types
     """Field values of a live product's documents, the cheapest first; of FACTS a list by variant."""
-    of_product = [_value(*pair) for pair in attribute_pairs(product.specifications)]
-    priced: dict[Decimal, list[list[_Value]]] = {}
-    for variant in product.variants:
-        chosen = [_value(*pair) for pair in attribute_pairs(variant["attributes"])]
-        priced.setdefault(_price(variant["price"]), []).append(of_product + chosen if chosen else of_product)
-    attributes = _ordered(value for variants in priced.values() for variant in variants for value in variant)
-    listed = {value.term: value.spelling for value in attributes if value.spelling is not None}
-    prices = sorted(priced)
-    facts = {price: [list({value.fact: None for value in variant}) for variant in priced[price]] for price in prices}
-    values = tuple({value.pair[1]: None for value in attributes if value.pair[1].casefold() not in _TRUTHS})
+    offers = _offers(product)
+    brand, of_brand, spelling = _of_brand(product.brand)
     popular = popularity(product, units_sold)
     titles = titles_of(product, languages)
+    product_id, category = str(product.product_id), _of_category(product.category_id, product.category_path)
+    rest = Rest(
+        product_id,
+        brand,
+        category["category"],
+        department_of(product.category_path),
+        offers.shared["values"],
+        offers.shared["price_buckets"],
+        float(product.rating),
+        titles or {languages.own: product.title},
+    )
     shared = {
-        **texts_of(product, values, languages, names),
-        **_of_category(product.category_id, product.category_path),
-        "product_id": str(product.product_id),
-        "values": list(listed),
+        **texts_of(product, offers.values, languages, names),
+        **category,
+        **of_brand,
+        **offers.shared,
+        "product_id": product_id,
         "seller": _text(product.seller_id),
-        "attribute_names": sorted({value.key for value in attributes}),
         "rating_hundredths": hundredths(product.rating),
         "review_count": product.review_count,
         # The first 48 bits of a UUIDv7 are its time in milliseconds; loaded products sort by the time in their own ids.
@@ -200,46 +205,96 @@ def fields_of(
         "codes": list(dict.fromkeys(filter(None, map(folded_code, product.codes)))),
         "prime": product.prime_eligible,
         "in_stock": product.in_stock,
-        "price_buckets": sorted({bucket for price in prices for bucket in buckets(price)}),
+        "rest": orjson.dumps(tuple(rest)).decode(),
     }
-    brand = (product.brand and brand_term(product.brand)) or None
-    shared |= {"brand": [product.brand] if brand else [], "brand_key": [brand] if brand else []}
-    rest = Rest(
-        shared["product_id"],
-        brand,
-        shared["category"],
-        department_of(product.category_path),
-        shared["values"],
-        shared["price_buckets"],
-        float(product.rating),
-        titles or {languages.own: product.title},
-    )
-    shared["rest"] = orjson.dumps(tuple(rest)).decode()
-    spellings = [SEPARATOR.join((brand, product.brand))] if brand and product.brand else []
-    spellings += listed.values()
     return [
-        shared
-        | _values_at(price, priced)
-        | {
-            "lowest": price == prices[0],
-            "spellings": spellings if price == prices[0] else [],
-            "price_cents": hundredths(price),
-            "own_buckets": buckets(price),
-            "first_bucket": buckets(price)[0],
-            "lower_cents": [hundredths(lower) for lower in prices[:i]],
-            "facts": facts[price],
-            "lower_facts": [
-                [*known, *price_terms(lower), *near_terms(lower, price)]
-                for lower in prices[:i]
-                for known in facts[lower]
-            ],
+        {
+            **shared,
+            **at_price,
+            "spellings": [*spelling, *offers.spellings] if at_price["lowest"] else [],
             "card": card_of(product, price, titles, languages),
         }
-        for i, price in enumerate(prices)
+        for price, at_price in offers.at_prices
     ]
 
 
+@dataclass(frozen=True, slots=True)
+class _Offers:
+    """What the variants of a product are, and what they cost. `values`: those that say something without the names of
+    their attributes; `shared`: fields of all documents, `at_prices` those of each price, the cheapest first."""
+
+    values: tuple[str, ...]
+    spellings: Sequence[str]
+    shared: dict[str, Any]  # Any: values of several types
+    at_prices: Sequence[tuple[Decimal, dict[str, Any]]]
+
+    @classmethod
+    def of(cls, variants: Iterable[tuple[str, Sequence[_Value]]]) -> "_Offers":
+        """`variants`: the price of each and its values, with those of the product."""
+        priced: dict[Decimal, list[Sequence[_Value]]] = {}
+        for text, own in variants:
+            priced.setdefault(_price(text), []).append(own)
+        attributes = _ordered(value for of_price in priced.values() for variant in of_price for value in variant)
+        listed = {value.term: value.spelling for value in attributes if value.spelling is not None}
+        prices = sorted(priced)
+        facts = {
+            price: [list({value.fact: None for value in variant}) for variant in priced[price]] for price in prices
+        }
+        shared = {
+            "values": list(listed),
+            "attribute_names": sorted({value.key for value in attributes}),
+            "price_buckets": sorted({bucket for price in prices for bucket in buckets(price)}),
+        }
+        at_prices = [
+            (
+                price,
+                {
+                    **_values_at(price, priced),
+                    "lowest": price == prices[0],
+                    "price_cents": hundredths(price),
+                    "own_buckets": buckets(price),
+                    "first_bucket": buckets(price)[0],
+                    "lower_cents": [hundredths(lower) for lower in prices[:i]],
+                    "facts": facts[price],
+                    "lower_facts": [
+                        [*known, *price_terms(lower), *near_terms(lower, price)]
+                        for lower in prices[:i]
+                        for known in facts[lower]
+                    ],
+                },
+            )
+            for i, price in enumerate(prices)
+        ]
+        values = tuple({value.pair[1]: None for value in attributes if value.pair[1].casefold() not in _TRUTHS})
+        return cls(values, list(listed.values()), shared, at_prices)
+
+
+def _offers(product: IndexedProduct) -> _Offers:
+    if not product.specifications and not any([variant["attributes"] for variant in product.variants]):
+        return _offers_of_prices(tuple([variant["price"] for variant in product.variants]))
+    of_product = [_value(*pair) for pair in attribute_pairs(product.specifications)]
+    return _Offers.of(
+        (variant["price"], [*of_product, *(_value(*pair) for pair in attribute_pairs(variant["attributes"]))])
+        for variant in product.variants
+    )
+
+
+@lru_cache(KEPT)
+def _offers_of_prices(prices: tuple[str, ...]) -> _Offers:
+    """Of variants without attributes."""
+    return _Offers.of([(price, ()) for price in prices])
+
+
 # Of what many products have in common.
+@lru_cache(KEPT)
+def _of_brand(brand: str | None) -> tuple[str | None, dict[str, list[str]], tuple[str, ...]]:
+    """The term of a brand, its fields, and how it is spelled."""
+    term = brand_term(brand) if brand else ""
+    if not brand or not term:
+        return None, {"brand": [], "brand_key": []}, ()
+    return term, {"brand": [brand], "brand_key": [term]}, (SEPARATOR.join((term, brand)),)
+
+
 _text = lru_cache(KEPT)(str)
 
 
@@ -262,7 +317,7 @@ def _ordered(values: Iterable[_Value]) -> list[_Value]:
     return [known[pair] for pair in sorted(known)]
 
 
-def _values_at(price: Decimal, priced: Mapping[Decimal, Iterable[Iterable[_Value]]]) -> dict[str, list[str]]:
+def _values_at(price: Decimal, priced: Mapping[Decimal, Iterable[Sequence[_Value]]]) -> dict[str, list[str]]:
     """The terms of the values of the variants of one price, by whether a cheaper one has them."""
     if not any(map(any, priced.values())):
         return {"new_values": [], "again_values": []}
@@ -284,7 +339,7 @@ def again_term(cents: int, term: str) -> str:
 
 def card_of(product: IndexedProduct, price: Decimal, titles: Mapping[str, str], languages: Languages) -> str:
     """The JSON of a SearchResultItem for a reader of the shop's own language, written without checking it."""
-    title, language = shown_title(titles or {languages.own: product.title}, languages.own)
+    title, language = shown_title(titles, languages.own) if titles else (product.title, None)
     shown = {
         "productId": product.product_id,
         "title": title,
@@ -314,7 +369,7 @@ def shown_title(titles: Mapping[str, str], language: str) -> tuple[str, str | No
 def document(known: Mapping[str, Any]) -> str:  # Any: as fields_of
     """The JSON of the engine's document: equal for equal fields."""
     # A field without a value is left out: reading it takes the engine time.
-    said = {name: value for name, value in known.items() if value not in _NONE}
+    said = {name: value for name, value in known.items() if value or value in _ZEROS}
     for name in FACTS:
         variants = said.pop(name, ())
         if any(variants):

@@ -9,6 +9,7 @@ from the shop's fields alone; a reader of another one from both, so that what no
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
+from typing import NamedTuple
 
 import tantivy
 
@@ -146,8 +147,7 @@ def texts_of(
     return texts
 
 
-@dataclass(frozen=True, slots=True)
-class _Said:
+class _Said(NamedTuple):
     """What a product says in one language. `kind`: the name of its category, without those above; `values`: of its
     attributes."""
 
@@ -160,29 +160,30 @@ class _Said:
 
     def fields(self, names: Fields, language: str) -> dict[str, str]:
         stems = stems_in(language)
-        title, values = " ".join(map(prepared, self.titles)), _read_values(tuple(self.values))
-        brand, category = _read(self.brand), _read(self.category)
-        stemmed_title, descriptions = stems.of(title), [stems.of(prepared(text)) for text in self.descriptions]
-        text = [stemmed_title] * weights.TITLE + [stems.of(brand)] * weights.BRAND
-        text += [stems.of(category)] * weights.CATEGORY + [stems.of(values)] * weights.VALUES
+        title, descriptions = (
+            " ".join(map(prepared, self.titles)),
+            [stems.of(prepared(one)) for one in self.descriptions],
+        )
+        brand, stemmed_brand = _read(language, (self.brand,))
+        category, stemmed_category = _read(language, (self.category,))
+        values, stemmed_values = _read(language, tuple(self.values))
+        stemmed_title, (_, stemmed_kind) = stems.of(title), _read(language, (self.kind,))
+        text = [stemmed_title] * weights.TITLE + [stemmed_brand] * weights.BRAND
+        text += [stemmed_category] * weights.CATEGORY + [stemmed_values] * weights.VALUES
         text += descriptions * weights.DESCRIPTION
-        written = [title, brand, category, values]
-        if not all(part.isascii() for part in written):
+        written = " ".join((title, brand, category, values))
+        if not written.isascii():
             # Words of other scripts are read as stems.
-            written = [surface(one) for one in (*self.titles, self.brand, self.category, *self.values)]
-        named = f"{stemmed_title} {stems.of(_read(self.kind))}".rstrip()
-        return {names.text: " ".join(text), names.title: named, names.surface: " ".join(written)}
+            written = " ".join([surface(one) for one in (*self.titles, self.brand, self.category, *self.values)])
+        named = f"{stemmed_title} {stemmed_kind}".rstrip()
+        return {names.text: " ".join(text), names.title: named, names.surface: written}
 
 
 @lru_cache(20_000)
-def _read(text: str) -> str:
-    """Of what many products have."""
-    return prepared(text)
-
-
-@lru_cache(20_000)
-def _read_values(values: tuple[str, ...]) -> str:
-    return " ".join(map(_read, values))
+def _read(language: str, texts: tuple[str, ...]) -> tuple[str, str]:
+    """What many products have, prepared, and its stems."""
+    text = " ".join(map(prepared, texts))
+    return text, stems_in(language).of(text)
 
 
 def titles_of(product: IndexedProduct, languages: Languages) -> dict[str, str]:

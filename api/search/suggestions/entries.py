@@ -1,6 +1,6 @@
 """What the suggestions index holds of a product: its titles with their phrases, and its words."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -36,11 +36,12 @@ class Title:
 
     @classmethod
     def read(cls, product: str, stored: tantivy.Document) -> "Title":
-        readers, heads, parts = (tuple(stored.get_all(name)) for name in ("readers", "heads", "parts"))
-        return cls(product, str(stored.get_first("text")), readers, int(str(stored.get_first("weight"))), heads, parts)
+        readers, heads, further = (tuple(stored.get_all(name)) for name in ("readers", "heads", "parts"))
+        weight, parts = int(str(stored.get_first("weight"))), tuple(sorted((*heads, *further)))
+        return cls(product, str(stored.get_first("text")), readers, weight, heads, parts)
 
     def document(self) -> str:
-        """The engine's document, as JSON."""
+        """The engine's document, as JSON: each phrase once."""
         return orjson.dumps(
             {
                 "product": self.product,
@@ -49,7 +50,7 @@ class Title:
                 "readers": self.readers,
                 "weight": self.weight,
                 "heads": self.heads,
-                "parts": self.parts,
+                "parts": [part for part in self.parts if part not in self.heads],
             }
         ).decode()
 
@@ -69,34 +70,46 @@ def said(product: IndexedProduct, popularity: float, languages: Languages, names
     key = str(product.product_id)
     if not product.live:
         return Said(key, frozenset(), frozenset())
-    values = tuple(_values(product))
-    titles = _titles(product, values, popularity, languages, names)
-    words = {word for title in titles for word in title.words}
-    words.update(*map(_words_of, (product.brand or "", product.category_path, *values)))
-    return Said(key, titles, frozenset(filter(is_word, words)))
+    values = _values(product)
+    titles = _titles(key, product, values, popularity, languages, names)
+    words = [frozenset(filter(is_word, title.words)) for title in titles]
+    return Said(key, titles, _words_of(product.brand or "", product.category_path, *values).union(*words))
 
 
 def _titles(
-    product: IndexedProduct, values: Sequence[str], popularity: float, languages: Languages, names: CategoryNames
+    key: str,
+    product: IndexedProduct,
+    values: Sequence[str],
+    popularity: float,
+    languages: Languages,
+    names: CategoryNames,
 ) -> frozenset[Title]:
-    by_language = titles_of(product, languages)
-    readers: dict[str, list[str]] = {}
-    for language in languages.known if by_language else ():
-        readers.setdefault(shown_title(by_language, language)[0], []).append(language)
-    leaf = product.category_path.rpartition("/")[2]
-    named = names.get(product.category_path, {})
-    found = []
-    for text, shown_to in readers.items() if by_language else [(product.title, languages.known)]:
-        phrases = phrases_of(text, product.brand, values)
-        key = keyed(shown_to, "")
-        categories = {keyed((tag,), spoken(named[tag])) for tag in shown_to if tag in named}
-        if not all(tag in named for tag in shown_to):
-            categories.add(keyed([tag for tag in shown_to if tag not in named], spoken(leaf)))
-        heads = categories.union([key + phrase for phrase in phrases.heads])
-        parts = heads.union([key + phrase for phrase in phrases.parts])
-        of_one = (str(product.product_id), text, tuple(shown_to), round(popularity * 10))
-        found.append(Title(*of_one, tuple(sorted(heads)), tuple(sorted(parts)), tuple(surface_words(text))))
+    by_language, shown = titles_of(product, languages), {product.title: languages.known}
+    if by_language:
+        readers: dict[str, list[str]] = {}
+        for language in languages.known:
+            readers.setdefault(shown_title(by_language, language)[0], []).append(language)
+        shown = {text: tuple(shown_to) for text, shown_to in readers.items()}
+    weight, found = round(popularity * 10), []
+    for text, shown_to in shown.items():
+        phrases, start = phrases_of(text, product.brand, values), _keyed(shown_to, "")
+        heads = {start + phrase for phrase in phrases.heads}
+        heads.update(_categories(shown_to, product.category_path, names))
+        parts = heads.union([start + phrase for phrase in phrases.parts])
+        words = tuple(surface_words(text))
+        found.append(Title(key, text, shown_to, weight, tuple(sorted(heads)), tuple(sorted(parts)), words))
     return frozenset(found)
+
+
+def _categories(readers: tuple[str, ...], path: str, names: CategoryNames) -> Iterable[str]:
+    """What a category is called by its readers, keyed."""
+    leaf, named = path.rpartition("/")[2], names.get(path)
+    if not named:
+        return (_keyed(readers, spoken(leaf)),)
+    keys = [keyed((tag,), spoken(named[tag])) for tag in readers if tag in named]
+    if others := [tag for tag in readers if tag not in named]:
+        keys.append(keyed(others, spoken(leaf)))
+    return keys
 
 
 def keyed(readers: Sequence[str], phrase: str) -> str:
@@ -108,27 +121,28 @@ def keyed(readers: Sequence[str], phrase: str) -> str:
     return f"{','.join(readers)}\t{phrase}"
 
 
+_keyed = lru_cache(20_000)(keyed)
+
+
 def unkeyed(key: str) -> tuple[list[str], str]:
     readers, _, phrase = key.partition("\t")
     return readers.split(","), phrase
 
 
-@lru_cache(100_000)
 def is_word(word: str) -> bool:
     """Whether a word may be corrected, or corrected to: one of letters. What has a digit is a code or a measure."""
-    return 1 < len(word) <= MAX_WORD and not any(letter.isdigit() for letter in word)
+    return 1 < len(word) <= MAX_WORD and (word.isalpha() or not any(map(str.isdigit, word)))
 
 
 @lru_cache(20_000)
-def _words_of(text: str) -> tuple[str, ...]:
+def _words_of(*texts: str) -> frozenset[str]:
     """Of what many products have in common."""
-    return tuple(surface_words(text))
+    return frozenset(word for text in texts for word in surface_words(text) if is_word(word))
 
 
-def _values(product: IndexedProduct) -> Iterator[str]:
-    for source in (product.specifications, *(variant["attributes"] for variant in product.variants)):
-        for value in source.values():
-            yield from _texts(value)
+def _values(product: IndexedProduct) -> tuple[str, ...]:
+    sources = [product.specifications, *[variant["attributes"] for variant in product.variants]]
+    return tuple([text for source in sources if source for value in source.values() for text in _texts(value)])
 
 
 def _texts(value: Any) -> Iterable[str]:  # Any: JSON

@@ -74,9 +74,10 @@ def _runs(title: str) -> Iterator[tuple[str, ...]]:
         yield tuple(run)
 
 
-@lru_cache(100_000)
 def _token(token: str) -> tuple[str | None, bool, bool]:
     """The word of a token, None for one that is in no part; whether it begins a part, and whether it ends one."""
+    if token.isalpha() and token.isascii():
+        return None if token in _JOINTS else token, False, False
     word = token.strip(_MARKS)
     breaks = not word or word in _JOINTS or _DIGIT.search(word) is not None
     return None if breaks else word, token[0] in _OPENING, token[-1] in _CLOSING
@@ -95,4 +96,4 @@ def _head(runs: Iterable[tuple[str, ...]], makers: tuple[str, ...], values: Coll
 
 
 def _known(phrases: Iterable[str]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(phrase for phrase in phrases if 1 < len(phrase) <= MAX_PHRASE))
+    return tuple(dict.fromkeys([phrase for phrase in phrases if 1 < len(phrase) <= MAX_PHRASE]))

@@ -2,7 +2,8 @@
 
 Four kinds of documents, told by the fields that they have:
 
-title    one for each title of a product: `words`, `text`, `parts` and `heads` (the phrases that the title has)
+title    one for each title of a product: `words`, `text`, `heads` (phrases of one product alone) and `parts` (the
+         others that the title has)
 phrase   what several titles share, the name of a brand or category, or a frequent query: `key`, `starts`, `text`
 word     a word of the catalog as it is written: `word`, and `drow`, the same from its end
 real     one for each language of the catalog: `real`, the words that people use (`real_words`)
@@ -11,17 +12,26 @@ Changing it needs a new SCHEMA_VERSION.
 """
 
 from functools import cache, lru_cache
+from pathlib import Path
 
 import tantivy
 
 from api.search.text import surface_words
+from api.search.texts import NOT_SEARCHED, no_words
 
-SCHEMA_VERSION = "3"
+SCHEMA_VERSION = "4"
 FOLDER = "suggestions"
 # A word is found by its beginnings up to this length, and with more letters by that beginning.
 MAX_START = 20
 # Of a text so many words count.
 MAX_WORDS = 16
+
+
+def open_index(folder: Path, *, new: bool = False) -> tantivy.Index:
+    """The index in a folder, with the analyser of `text`. Raises: OSError, ValueError when there is none."""
+    index = tantivy.Index(schema(), str(folder)) if new else tantivy.Index.open(str(folder))
+    index.register_tokenizer(NOT_SEARCHED, no_words())
+    return index
 
 
 @cache
@@ -35,7 +45,7 @@ def schema() -> tantivy.Schema:
         builder.add_text_field(name, tokenizer_name="raw", index_option="basic", stored=name == "readers")
     for name in ("parts", "heads", "key", "word"):
         builder.add_text_field(name, stored=name != "key", tokenizer_name="raw", index_option="basic")
-    builder.add_text_field("text", stored=True, tokenizer_name="raw", index_option="basic")
+    builder.add_text_field("text", stored=True, tokenizer_name=NOT_SEARCHED, index_option="basic")
     builder.add_unsigned_field("weight", stored=True, fast=True)
     return builder.build()
 
@@ -45,9 +55,9 @@ def words_of(text: str) -> list[str]:
     return surface_words(text)[:MAX_WORDS]
 
 
-def starts_of(text: str) -> list[str]:
-    """What may be typed of each word: its beginnings, once each."""
-    return list(dict.fromkeys(begun for word in words_of(text) for begun in _starts(word)))
+def starts_of(text: str) -> str:
+    """What may be typed of each word: its beginnings, separated by blanks."""
+    return " ".join(map(_starts, words_of(text)))
 
 
 def start(word: str) -> str:
@@ -56,5 +66,5 @@ def start(word: str) -> str:
 
 
 @lru_cache(20_000)
-def _starts(word: str) -> tuple[str, ...]:
-    return tuple(word[:length] for length in range(1, min(len(word), MAX_START) + 1))
+def _starts(word: str) -> str:
+    return " ".join([word[:length] for length in range(1, min(len(word), MAX_START) + 1)])

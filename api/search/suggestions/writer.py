@@ -14,7 +14,7 @@ from api.search.engine.writers import open_writer
 from api.search.suggestions.entries import Said, Title, keyed, unkeyed
 from api.search.suggestions.queries import FrequentQuery
 from api.search.suggestions.real_words import real_words
-from api.search.suggestions.schema import FOLDER, schema, starts_of
+from api.search.suggestions.schema import FOLDER, open_index, schema, starts_of
 
 # At most so many phrases are made of a catalog: the most frequent ones.
 MAX_PHRASES = 200_000
@@ -35,14 +35,17 @@ class Builder:
     def __init__(self, generation: Path) -> None:
         folder = generation / FOLDER
         folder.mkdir()
-        self._index = tantivy.Index(schema(), str(folder))
+        self._index = open_index(folder, new=True)
         self._writer = self._index.writer(BUILD_HEAP_BYTES, 1)
         self._words: set[str] = set()
 
-    def add(self, said: Said) -> None:
-        for title in said.titles:
-            self._writer.add_json(title.document())
-        self._words.update(said.words)
+    def add(self, *said: Said) -> None:
+        documents = list[str]()
+        for one in said:
+            documents += [title.document() for title in one.titles]
+            self._words.update(one.words)
+        for document in documents:
+            self._writer.add_json(document)
 
     def finish(self, queries: Sequence[FrequentQuery], languages: Sequence[str]) -> None:
         """Write what the titles have in common."""
@@ -50,9 +53,12 @@ class Builder:
         self._index.reload()
         searcher = self._index.searcher()
         heads = dict(searcher.terms_with_prefix("heads", "", limit=MAX_PHRASES))
-        counts = {key: n for key, n in searcher.terms_with_prefix("parts", "", limit=MAX_PHRASES) if n > 1}
-        weights = {key: phrase_weight(counts.get(key, 1)) for key in heads.keys() | counts.keys()}
-        weights |= _weights(queries, languages)
+        # A title has a phrase in one of the two.
+        counts = heads.copy()
+        for key, n in searcher.terms_with_prefix("parts", "", limit=ALL):
+            if n > 1 or key in heads:
+                counts[key] = heads.get(key, 0) + n
+        weights = {key: phrase_weight(n) for key, n in counts.items()} | _weights(queries, languages)
         # The engine reads and keeps documents in blocks, so those that are shown most often stand together.
         for key, weight in sorted(weights.items(), key=lambda found: (-found[1], found[0])):
             self._writer.add_json(_phrase(key, weight))
@@ -92,7 +98,7 @@ class Updater:
                 batch.put_phrase(key, wanted.get(key))
         if not batch:
             return 0
-        writer = open_writer(folder, tantivy.Index.open(str(folder)), HEAP_BYTES)
+        writer = open_writer(folder, open_index(folder), HEAP_BYTES)
         for name, value in batch.remove:
             writer.delete_documents_by_term(name, value)
         for document in batch.add:
@@ -149,8 +155,9 @@ class _Batch:
     def rephrase(self) -> None:
         """Phrases of which the number of titles has changed are kept, made or removed."""
         for key in {key for counter in (self._parts, self._heads) for key, n in counter.items() if n}:
-            count = self._number("parts", key) + self._parts[key]
-            is_phrase = count > 1 or self._number("heads", key) + self._heads[key] > 0
+            heads = self._number("heads", key)
+            count = heads + self._number("parts", key) + self._parts[key]
+            is_phrase = count > 1 or heads + self._heads[key] > 0
             self.put_phrase(key, phrase_weight(count) if is_phrase else None)
 
     def put_phrase(self, key: str, weight: int | None) -> None:
@@ -207,7 +214,7 @@ def _term(name: str, value: str) -> Query:
 
 def _phrase(key: str, weight: int) -> str:
     readers, text = unkeyed(key.removeprefix(_QUERY))
-    fields = {"key": key, "text": text, "starts": " ".join(starts_of(text)), "readers": readers, "weight": weight}
+    fields = {"key": key, "text": text, "starts": starts_of(text), "readers": readers, "weight": weight}
     return orjson.dumps(fields).decode()
 
 

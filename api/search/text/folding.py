@@ -72,13 +72,14 @@ def _alone(char: str) -> str:
 
 
 _FOLDING = _Folding()
-# Of ASCII alone the same, as a table that `str.translate` has a short way for.
-_ASCII = {code: _FOLDING[code] for code in range(128)}
+# Of ASCII alone the same: there a character becomes one or none, for which bytes have a short way.
+_ASCII = "".join(_FOLDING[code] or " " for code in range(128)).encode().ljust(256)
+_LEFT_OUT = bytes(code for code in range(128) if not _FOLDING[code])
 
 
 def folded(text: str) -> str:
     """The text in lower case, without accents and apostrophes, with a blank for everything that is no letter or number
     of any script, no picture and none of KEPT. Composed and decomposed texts are equal."""
     if text.isascii():
-        return text.translate(_ASCII)
+        return text.encode().translate(_ASCII, _LEFT_OUT).decode()
     return unicodedata.normalize("NFC", text).translate(_FOLDING)

@@ -21,6 +21,7 @@ _GLUE = "~"
 _NAME_AND_NUMBER = re.compile(r"([a-z]{3,})([0-9]+)")
 _NUMBER_AND_UNIT = re.compile(rf"([0-9]+(?:\.[0-9]+)?)[{_GLUE}-]?([a-z]+|\")")
 # Patterns begin with the characters that they look for: for those the engine of patterns has a short way.
+_SPECIALS = b'0123456789."-'
 _SPECIAL = re.compile(r'[0-9."-]')
 _GLUED = re.compile(
     rf"([0-9](?<![^\s-][0-9])[0-9]*(?:\.[0-9]+)?)[ -]({'|'.join(sorted(UNITS, key=len, reverse=True))})(?!\S)"
@@ -59,13 +60,13 @@ def read(text: str) -> list[Word]:
     `Wi-Fi` is (wi, fi) and wifi; `iphone15` is (iphone, 15) and itself; `24"`, `24 inch` and `24-inch` are (24, inch)
     and 24in; Chinese, Japanese, Korean and Thai are pairs of neighbours.
     """
-    return [word for chunk in _plain(text).split() for word in _words(chunk)]
+    return [word for chunk in _plain(text)[0].split() for word in _words(chunk)]
 
 
 def surface_words(text: str) -> list[str]:
     """All forms of the words of a text, unstemmed."""
-    plain = _plain(text)
-    if plain.isascii() and _SPECIAL.search(plain) is None:
+    plain, simple = _plain(text)
+    if simple:
         return [chunk for chunk in plain.split() if len(chunk) <= LONGEST]
     return [form for chunk in plain.split() for form in _forms(chunk)]
 
@@ -78,30 +79,41 @@ def surface(text: str) -> str:
 def prepared(text: str) -> str:
     """The forms of the words of a text, separated by blanks, as the analysers take them: of scripts with a stemmer of
     their own already as stems."""
-    plain = _plain(text)
+    plain, simple = _plain(text)
+    if simple:
+        return plain
     if not plain.isascii():
         return " ".join([_prepared(chunk) for chunk in plain.split()])
-    if _SPECIAL.search(plain) is None:
-        return plain
     return " ".join([chunk if chunk.isalpha() else _prepared(chunk) for chunk in plain.split()])
 
 
 def folded_code(text: str) -> str:
     """A SKU or GTIN without its case, its separators and the zeros that a shorter GTIN is filled with."""
-    code = "".join(char for char in folded(text) if char.isalnum())
+    code = folded(text)
+    if not code.isalnum():
+        code = "".join(char for char in code if char.isalnum())
     return code.lstrip("0") if code.isdecimal() else code
 
 
 @lru_cache(KEPT_TEXTS)
-def _plain(text: str) -> str:
-    """The text in chunks: separated by blanks, a number and its unit together."""
+def _plain(text: str) -> tuple[str, bool]:
+    """The text in chunks: separated by blanks, a number and its unit together; and whether each chunk is a word of Latin
+    letters as it stands."""
     if "," in text:
         text = _DECIMAL_COMMA.sub(".", _THOUSANDS.sub("", text))
     # Most points end a sentence.
     plain = folded(text).replace(". ", " ")
-    if _SPECIAL.search(plain) is None:
-        return plain
-    return _GLUED.sub(rf"\1{_GLUE}\2", _ENDS.sub(" ", plain))
+    if not _has_special(plain):
+        return plain, plain.isascii()
+    plain = _GLUED.sub(rf"\1{_GLUE}\2", _ENDS.sub(" ", plain))
+    return plain, plain.isascii() and not _has_special(plain)
+
+
+def _has_special(text: str) -> bool:
+    if text.isascii():
+        letters = text.encode()
+        return len(letters.translate(None, _SPECIALS)) < len(letters)
+    return _SPECIAL.search(text) is not None
 
 
 @lru_cache(KEPT)

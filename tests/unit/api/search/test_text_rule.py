@@ -6,6 +6,7 @@ import unicodedata
 import pytest
 
 from api.search.text import prepared, read, surface_words
+from api.search.text.folding import _FOLDING, folded
 
 
 @pytest.mark.parametrize(
@@ -81,6 +82,18 @@ def test_short_ways_find_the_same_words() -> None:
     for _ in range(2_000):
         text = "".join(draw.choices("ab9 .-\"',in", k=draw.randrange(14)))
         assert prepared(text).split() == surface_words(text), text
+
+
+def test_the_short_way_for_ascii_folds_as_the_rule_for_every_script() -> None:
+    draw = random.Random(3)
+    for code in range(128):
+        assert folded(chr(code)) == _FOLDING[code], code
+    for _ in range(2_000):
+        text = "".join(map(chr, draw.choices(range(128), k=draw.randrange(30))))
+        assert folded(text) == text.translate(_FOLDING), text
+        # With a letter of another script, which is read by the rule, each word of the text is the same.
+        assert surface_words(f"{text} \u4e00") == [*surface_words(text), "\u4e00"], text
+        assert prepared(f"{text} \u4e00").split() == [*prepared(text).split(), "\u4e00"], text
 
 
 def test_words_that_nobody_types_are_left_out() -> None:

@@ -14,7 +14,7 @@ from api.search.suggestions.entries import said
 from api.search.suggestions.reader import Suggestions
 from tests.harness.suggesting import Suggested, product
 
-PRODUCTS = 3_000
+PRODUCTS = 10_000
 COMMITS = 5
 MOST_SECONDS = 0.05
 LOADED = "import sys, {}; print('api.search.suggestions.writer' in sys.modules)"
