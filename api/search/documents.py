@@ -38,7 +38,7 @@ from api.search.texts import (
     titles_of,
 )
 
-SCHEMA_VERSION = "11"
+SCHEMA_VERSION = "12"
 COUNTED = ("brand", "brand_key", "category")
 # What is true of one variant has one position: of the variants of the document, and of the cheaper ones.
 FACTS = ("facts", "lower_facts")
@@ -60,11 +60,8 @@ SPELLINGS = (
     ("aluminum", "aluminium"),
 )
 
-
 # Values that say nothing without the name of their attribute.
 _TRUTHS = frozenset({"true", "false"})
-# Values that say something although they are nothing.
-_ZEROS = (0, False)
 
 
 @cache
@@ -86,8 +83,9 @@ def schema(languages: tuple[str, ...] = SHOP.known) -> tantivy.Schema:
     for name in FACTS:
         builder.add_text_field(name, tokenizer_name="raw", index_option="position")
         builder.add_text_field(of_all(name), tokenizer_name="raw", index_option="basic")
-    for name in ("price_cents", "lower_cents", "rating_hundredths", "review_count"):
-        builder.add_unsigned_field(name, indexed=True, fast=True)
+    # Ranges of numbers are asked of their columns.
+    for name in ("price_cents", "lower_cents", "rating_hundredths"):
+        builder.add_unsigned_field(name, fast=True)
     # Of all prices of the product, and of the document's own.
     builder.add_unsigned_field("price_buckets", fast=True)
     builder.add_unsigned_field("own_buckets", fast=True)
@@ -97,7 +95,7 @@ def schema(languages: tuple[str, ...] = SHOP.known) -> tantivy.Schema:
     for name in ("popularity", "liked"):
         builder.add_float_field(name, fast=True)
     # The order of what is sorted by equal values: that of the ids, whatever document a product is in.
-    builder.add_unsigned_field("tie", indexed=True, fast=True)
+    builder.add_unsigned_field("tie", fast=True)
     for name in ("prime", "in_stock", "lowest"):
         builder.add_boolean_field(name, indexed=True)
     # What is stored: fewer fields are read in less time.
@@ -120,7 +118,11 @@ def popularity(product: IndexedProduct, units_sold: int) -> float:
 
     Coarse steps, so that a view is not a new document.
     """
-    signal = units_sold + product.review_count + product.view_count / 20
+    return _popularity(units_sold + product.review_count + product.view_count / 20)
+
+
+@lru_cache(KEPT)
+def _popularity(signal: float) -> float:
     return round(1 + math.log1p(signal) / 5, 1)
 
 
@@ -196,7 +198,6 @@ def fields_of(
         "product_id": product_id,
         "seller": _text(product.seller_id),
         "rating_hundredths": hundredths(product.rating),
-        "review_count": product.review_count,
         # The first 48 bits of a UUIDv7 are its time in milliseconds; loaded products sort by the time in their own ids.
         "age": product.product_id.int >> 80,
         "tie": tie_of(product.product_id),
@@ -246,32 +247,29 @@ class _Offers:
             "price_buckets": sorted({bucket for price in prices for bucket in buckets(price)}),
         }
         at_prices = [
-            (
-                price,
-                {
-                    **_values_at(price, priced),
-                    "lowest": price == prices[0],
-                    "price_cents": hundredths(price),
-                    "own_buckets": buckets(price),
-                    "first_bucket": buckets(price)[0],
-                    "lower_cents": [hundredths(lower) for lower in prices[:i]],
-                    "facts": facts[price],
-                    "lower_facts": [
-                        [*known, *price_terms(lower), *near_terms(lower, price)]
-                        for lower in prices[:i]
-                        for known in facts[lower]
-                    ],
-                },
-            )
+            {
+                **_values_at(price, priced),
+                "lowest": price == prices[0],
+                "price_cents": hundredths(price),
+                "own_buckets": buckets(price),
+                "first_bucket": buckets(price)[0],
+                "lower_cents": [hundredths(lower) for lower in prices[:i]],
+                "facts": facts[price],
+                "lower_facts": [
+                    [*known, *price_terms(lower), *near_terms(lower, price)]
+                    for lower in prices[:i]
+                    for known in facts[lower]
+                ],
+            }
             for i, price in enumerate(prices)
         ]
         values = tuple({value.pair[1]: None for value in attributes if value.pair[1].casefold() not in _TRUTHS})
-        return cls(values, list(listed.values()), shared, at_prices)
+        return cls(values, list(listed.values()), shared, list(zip(prices, at_prices, strict=True)))
 
 
 def _offers(product: IndexedProduct) -> _Offers:
-    if not product.specifications and not any([variant["attributes"] for variant in product.variants]):
-        return _offers_of_prices(tuple([variant["price"] for variant in product.variants]))
+    if not product.specifications and not any(variant["attributes"] for variant in product.variants):
+        return _offers_of_prices(tuple(variant["price"] for variant in product.variants))
     of_product = [_value(*pair) for pair in attribute_pairs(product.specifications)]
     return _Offers.of(
         (variant["price"], [*of_product, *(_value(*pair) for pair in attribute_pairs(variant["attributes"]))])
@@ -305,10 +303,7 @@ def _price(text: str) -> Decimal:
 
 @lru_cache(KEPT)
 def _of_category(category_id: UUID, path: str) -> dict[str, Any]:  # Any: values of several types
-    return {
-        "category": str(category_id),
-        "categories": category_keys(category_id, path),
-    }
+    return {"category": str(category_id), "categories": category_keys(category_id, path)}
 
 
 def _ordered(values: Iterable[_Value]) -> list[_Value]:
@@ -369,7 +364,7 @@ def shown_title(titles: Mapping[str, str], language: str) -> tuple[str, str | No
 def document(known: Mapping[str, Any]) -> str:  # Any: as fields_of
     """The JSON of the engine's document: equal for equal fields."""
     # A field without a value is left out: reading it takes the engine time.
-    said = {name: value for name, value in known.items() if value or value in _ZEROS}
+    said = {name: value for name, value in known.items() if value or value == 0}
     for name in FACTS:
         variants = said.pop(name, ())
         if any(variants):
@@ -416,7 +411,6 @@ def hundredths(value: Decimal) -> int:
     return int(value * 100)
 
 
-@lru_cache(KEPT)
 def category_keys(category_id: UUID, path: str) -> tuple[str, ...]:
     """The keys of a category filter: the id, path and name of the category and of its ancestors, in lower case."""
     parts = path.strip("/").casefold().split("/")

@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from uuid import UUID
 
@@ -243,9 +243,10 @@ class Indexer:
         rest = iter(products)
         while some := list(islice(rest, AT_ONCE)):
             # The engine's threads sleep and wake once for all of them, not for each.
-            for document in [document for product in some for document in self._documents(product)]:
+            made = [(self._documents(product), self._said(product)) for product in some]
+            for document in chain.from_iterable(own for own, _ in made):
                 writer.add_json(document)
-            self.building.add(*map(self._said, some))
+            self.building.add(*(said for _, said in made))
             for product in some if len(self.written) < MAX_REMEMBERED else ():
                 self.written[product.product_id] = self._mark(product)
 

@@ -160,18 +160,15 @@ class _Said(NamedTuple):
 
     def fields(self, names: Fields, language: str) -> dict[str, str]:
         stems = stems_in(language)
-        title, descriptions = (
-            " ".join(map(prepared, self.titles)),
-            [stems.of(prepared(one)) for one in self.descriptions],
-        )
+        title = " ".join(map(prepared, self.titles))
         brand, stemmed_brand = _read(language, (self.brand,))
         category, stemmed_category = _read(language, (self.category,))
         values, stemmed_values = _read(language, tuple(self.values))
         stemmed_title, (_, stemmed_kind) = stems.of(title), _read(language, (self.kind,))
         text = [stemmed_title] * weights.TITLE + [stemmed_brand] * weights.BRAND
         text += [stemmed_category] * weights.CATEGORY + [stemmed_values] * weights.VALUES
-        text += descriptions * weights.DESCRIPTION
-        written = " ".join((title, brand, category, values))
+        text += [stems.of(prepared(one)) for one in self.descriptions] * weights.DESCRIPTION
+        written = f"{title} {brand} {category} {values}"
         if not written.isascii():
             # Words of other scripts are read as stems.
             written = " ".join([surface(one) for one in (*self.titles, self.brand, self.category, *self.values)])

@@ -71,20 +71,15 @@ def said(product: IndexedProduct, popularity: float, languages: Languages, names
     if not product.live:
         return Said(key, frozenset(), frozenset())
     values = _values(product)
-    titles = _titles(key, product, values, popularity, languages, names)
+    titles = _titles(product, values, popularity, languages, names)
     words = [frozenset(filter(is_word, title.words)) for title in titles]
     return Said(key, titles, _words_of(product.brand or "", product.category_path, *values).union(*words))
 
 
 def _titles(
-    key: str,
-    product: IndexedProduct,
-    values: Sequence[str],
-    popularity: float,
-    languages: Languages,
-    names: CategoryNames,
+    product: IndexedProduct, values: Sequence[str], popularity: float, languages: Languages, names: CategoryNames
 ) -> frozenset[Title]:
-    by_language, shown = titles_of(product, languages), {product.title: languages.known}
+    key, by_language, shown = str(product.product_id), titles_of(product, languages), {product.title: languages.known}
     if by_language:
         readers: dict[str, list[str]] = {}
         for language in languages.known:

@@ -40,7 +40,7 @@ class Builder:
         self._words: set[str] = set()
 
     def add(self, *said: Said) -> None:
-        documents = list[str]()
+        documents: list[str] = []
         for one in said:
             documents += [title.document() for title in one.titles]
             self._words.update(one.words)

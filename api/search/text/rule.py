@@ -97,8 +97,8 @@ def folded_code(text: str) -> str:
 
 @lru_cache(KEPT_TEXTS)
 def _plain(text: str) -> tuple[str, bool]:
-    """The text in chunks: separated by blanks, a number and its unit together; and whether each chunk is a word of Latin
-    letters as it stands."""
+    """The text in chunks: separated by blanks, a number and its unit together; and whether each of them is a word as it
+    stands, of ASCII letters."""
     if "," in text:
         text = _DECIMAL_COMMA.sub(".", _THOUSANDS.sub("", text))
     # Most points end a sentence.
