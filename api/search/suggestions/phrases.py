@@ -7,15 +7,15 @@ A title is a list of what the thing is, with its make, size and colour. The noun
 
 import re
 import string
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import islice
 
 MAX_PHRASE_WORDS = 3
 MAX_RUNS = 3
 MAX_PHRASE = 60
 _MARKS = string.punctuation + "\u201c\u201d\u2018\u2019\u00ab\u00bb\u2026\u2013\u2014\u2022\u2122\u00ae"
+_LENGTHS = range(1, MAX_PHRASE_WORDS + 1)
 _DIGIT = re.compile(r"\d")
 _CLOSING = frozenset(",;:|/)]}!?\u2026\u2022")
 _OPENING = frozenset("([{|/")
@@ -41,10 +41,10 @@ class Phrases:
 
 def phrases_of(title: str, brand: str | None, values: Collection[str] = ()) -> Phrases:
     """`values`: those of the product's attributes, such as colours, which end no phrase."""
-    runs = list(islice(_runs(title), MAX_RUNS))
+    runs = _runs(title)
     maker = spoken(brand) if brand else ""
     makers = tuple(maker.split())
-    parts = [" ".join(run[-length:]) for run in runs for length in range(1, min(len(run), MAX_PHRASE_WORDS) + 1)]
+    parts = [" ".join(run[-length:]) for run in runs for length in _LENGTHS[: len(run)]]
     head = " ".join(_head(runs, makers, {word for value in values for word in spoken(value).split()} if values else ()))
     if head and maker:
         parts.append(f"{maker} {head}")
@@ -57,27 +57,32 @@ def spoken(name: str) -> str:
     return " ".join(word for token in name.lower().split() if (word := token.strip(_MARKS)))[:MAX_PHRASE]
 
 
-def _runs(title: str) -> Iterator[tuple[str, ...]]:
-    """The parts of a title: words without numbers and joints."""
-    run: list[str] = []
+def _runs(title: str) -> list[tuple[str, ...]]:
+    """The first parts of a title: words without numbers and joints."""
+    runs, run = [], list[str]()
     for token in title.lower().split():
+        if token.isalpha() and token not in _JOINTS:
+            run.append(token)
+            continue
         word, opens, closes = _token(token)
         if run and (word is None or opens):
-            yield tuple(run)
+            runs.append(tuple(run))
             run = []
         if word is not None:
             run.append(word)
             if closes:
-                yield tuple(run)
+                runs.append(tuple(run))
                 run = []
+        if len(runs) >= MAX_RUNS:
+            break
     if run:
-        yield tuple(run)
+        runs.append(tuple(run))
+    return runs[:MAX_RUNS]
 
 
+@lru_cache(20_000)
 def _token(token: str) -> tuple[str | None, bool, bool]:
     """The word of a token, None for one that is in no part; whether it begins a part, and whether it ends one."""
-    if token.isalpha() and token.isascii():
-        return None if token in _JOINTS else token, False, False
     word = token.strip(_MARKS)
     breaks = not word or word in _JOINTS or _DIGIT.search(word) is not None
     return None if breaks else word, token[0] in _OPENING, token[-1] in _CLOSING
