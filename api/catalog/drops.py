@@ -8,9 +8,12 @@ import orjson
 from api.catalog.offers.events import ARTICLE_EVENTS
 from api.catalog.offers.queries import products_of
 from api.catalog.pages import TREE, product_tag
-from api.catalog.tree.queries import products_in, products_of_sellers
+from api.catalog.tree.queries import products_in, products_of_sellers, products_of_small_sellers
 from api.kernel.db import ReadTx
 from api.kernel.outbox import Drop, Pending
+from api.sellers.events import AGGREGATE, RATED
+
+MOST_RATED = 200
 
 
 async def _products(tx: ReadTx, events: Sequence[Pending]) -> Collection[str]:
@@ -42,9 +45,13 @@ async def _tree(tx: ReadTx, events: Sequence[Pending]) -> Collection[str]:
 
 
 async def _sellers(tx: ReadTx, events: Sequence[Pending]) -> Collection[str]:
-    """The pages of a store's products, which name it."""
-    sellers = {event.aggregate_id for event in events if event.aggregate_type == "seller"}
-    return {product_tag(product) for product in await products_of_sellers(tx, sellers)}
+    """The pages of a store's products, which name it and say how it is rated. A shopper's review changes the rating, so
+    of a store with more than MOST_RATED products the pages follow when they are made again, within half an hour."""
+    told = [event for event in events if event.aggregate_type == AGGREGATE]
+    changed = {event.aggregate_id for event in told if event.event_type != RATED}
+    rated = {event.aggregate_id for event in told if event.event_type == RATED} - changed
+    products = await products_of_sellers(tx, changed) | await products_of_small_sellers(tx, rated, MOST_RATED)
+    return {product_tag(product) for product in products}
 
 
 DROPS: tuple[Drop, ...] = (_products, _tree, _sellers)

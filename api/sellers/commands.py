@@ -14,6 +14,7 @@ from api.kernel.actor import Actor, require_administrator
 from api.kernel.context import Context
 from api.kernel.db import Tx
 from api.sellers.errors import SellerNotFound
+from api.sellers.events import AGGREGATE, CHANGED, RATED, VERIFIED
 from api.sellers.models import Seller, SellerProfile
 from api.sellers.queries import require_seller
 from api.sellers.schemas import StoreIn, TraderData
@@ -42,7 +43,7 @@ async def verify_seller(ctx: Context, actor: Actor, seller_id: UUID) -> None:
         changed = await tx.execute(update(Seller).where(*own).values(verified=True, updated_at=func.now()))
         if changed.rowcount:
             payload = {"sellerId": seller_id, "verifiedBy": actor.user_id}
-            await outbox.emit(tx, "seller", seller_id, "SellerVerified", payload)
+            await outbox.emit(tx, AGGREGATE, seller_id, VERIFIED, payload)
 
     await ctx.db.run(work)
 
@@ -53,7 +54,7 @@ async def rate(ctx: Context, ratings: Mapping[UUID, Decimal]) -> None:
 
     async def work(tx: Tx) -> None:
         for row in await tx.all(_RATE, given):
-            await outbox.emit(tx, "seller", row[0], "SellerRated", {"sellerId": row[0]})
+            await outbox.emit(tx, AGGREGATE, row[0], RATED, {"sellerId": row[0]})
 
     await ctx.db.run(work)
 
@@ -101,7 +102,7 @@ async def describe_store(ctx: Context, actor: Actor, body: StoreIn) -> None:
             raise SellerNotFound
         statement = upsert(SellerProfile).values(seller_id=actor.user_id, **profile)
         await tx.execute(statement.on_conflict_do_update(index_elements=["seller_id"], set_=profile))
-        await outbox.emit(tx, "seller", actor.user_id, "SellerChanged", {"sellerId": actor.user_id})
+        await outbox.emit(tx, AGGREGATE, actor.user_id, CHANGED, {"sellerId": actor.user_id})
 
     await ctx.db.run(work)
 

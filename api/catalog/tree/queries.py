@@ -1,11 +1,12 @@
 """Reads of the category tree: one category with its neighbours, and what lies below one."""
 
+from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Select, Uuid, any_, bindparam, select
+from sqlalchemy import ARRAY, Integer, Select, Uuid, any_, bindparam, column, func, select, true
 
 from api.catalog.errors import CategoryNotFound
 from api.catalog.models import Category, Product
@@ -52,6 +53,20 @@ _CHILDREN = (
 _PRODUCTS = select(Product.product_id).where(Product.category_id == any_(bindparam("categories", type_=ARRAY(Uuid))))
 
 _SOLD_BY = select(Product.product_id).where(Product.seller_id == any_(bindparam("sellers", type_=ARRAY(Uuid))))
+
+_EACH = (
+    func.unnest(bindparam("sellers", type_=ARRAY(Uuid)))
+    .table_valued(column("seller_id", Uuid), name="asked")
+    .render_derived()
+)
+_SOLD_BY_ONE = (
+    select(Product.product_id)
+    .where(Product.seller_id == _EACH.c.seller_id)
+    .order_by(Product.product_id)
+    .limit(bindparam("most", type_=Integer))
+    .lateral("sold")
+)
+_SOLD_BY_EACH = select(_EACH.c.seller_id, _SOLD_BY_ONE.c.product_id).join(_SOLD_BY_ONE, true())
 
 
 def below(category_id: UUID) -> Select[Any]:  # Any: the columns of a CategoryRow
@@ -106,3 +121,10 @@ async def products_of_sellers(tx: ReadTx, sellers: Collection[UUID]) -> set[UUID
     """The products of these stores, withdrawn ones included."""
     rows = await tx.all(_SOLD_BY, {"sellers": list(sellers)}) if sellers else []
     return {row[0] for row in rows}
+
+
+async def products_of_small_sellers(tx: ReadTx, sellers: Collection[UUID], most: int) -> set[UUID]:
+    """The same of those stores that have at most so many."""
+    rows = await tx.all(_SOLD_BY_EACH, {"sellers": list(sellers), "most": most + 1}) if sellers else []
+    many = {seller for seller, count in Counter(row[0] for row in rows).items() if count > most}
+    return {row[1] for row in rows if row[0] not in many}

@@ -3,10 +3,15 @@
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
+from uuid import UUID, uuid4
 
 import pytest
 
+from api.catalog import drops
+from api.catalog.pages import product_tag
+from api.kernel import clock
 from api.kernel.context import Context
+from api.kernel.outbox import Pending
 from api.operations.invariants.run import violations
 from api.reviews.requests.commands import send_due
 from tests.harness.api import Server
@@ -113,6 +118,24 @@ async def test_a_sellers_rating_is_the_average_over_the_reviews_of_all_products(
     assert reviewing.on(market.person(), "POST", reviewing.listed()["reviews"][0]["reviewId"], "/helpful").is_success
     await settle(ctx)
     assert market.scalar(told, (seller.user_id,)) == 3
+
+
+async def test_pages_of_a_store_with_many_products_are_not_dropped_for_its_rating(
+    market: Market, ctx: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small, large, unknown = market.person("seller"), market.person("seller"), uuid4()
+    products = {who.user_id: {product_tag(UUID(Reviewing(market, who).id)) for _ in range(count)}
+                for who, count in ((small, 2), (large, 3))}  # fmt: skip
+    monkeypatch.setattr(drops, "MOST_RATED", 2)
+
+    async def dropped(kind: str, *stores: object) -> set[str]:
+        events = [Pending(uuid4(), "seller", UUID(str(one)), 1, kind, "{}", clock.now()) for one in stores]
+        async with ctx.db.read() as tx:
+            return {tag for drop in drops.DROPS for tag in await drop(tx, events)}
+
+    everybody = (small.user_id, large.user_id, unknown)
+    assert await dropped("SellerRated", *everybody) == products[small.user_id]
+    assert await dropped("SellerChanged", *everybody) == products[small.user_id] | products[large.user_id]
 
 
 async def test_the_same_words_again_wait_and_are_not_counted(
