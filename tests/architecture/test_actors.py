@@ -103,6 +103,7 @@ ALLOWED = {
     ("api/catalog/queries/categories.py", "paths_of"): AFTER_LOCK,
     ("api/catalog/tree/queries.py", "products_in"): WORKER,
     ("api/catalog/tree/queries.py", "products_of_sellers"): WORKER,
+    ("api/catalog/tree/queries.py", "products_of_small_sellers"): WORKER,
     ("api/catalog/tree/commands.py", "delete_category"): ADMIN,
     ("api/catalog/approval/queries.py", "labels_of"): AFTER_LOCK,
     ("api/storefront/questions/queries.py", "reports"): ADMIN,
