@@ -63,7 +63,9 @@ class Stems(dict[str, str]):
     def __missing__(self, word: str) -> str:
         if len(self) >= KEPT_INDEXED_STEMS:
             self.clear()
-        stem = self[word] = next(iter(self._analyser.analyze(word)), "")
+        stem = next(iter(self._analyser.analyze(word)), "")
+        # One string where they are equal: looking it up has read it already.
+        self[word] = stem = word if stem == word else stem
         return stem
 
     def of(self, text: str) -> str:
@@ -116,19 +118,18 @@ def texts_of(
 ) -> dict[str, str]:
     """The values of the text fields. `values`: those of its attributes."""
     translations = product.translations or {}
-    spoken = product.language or languages.own
+    own = languages.own
+    spoken = product.language or own
     category = product.category_path.replace("/", " ")
     titles, descriptions = [product.title], [product.description or ""]
     named = [names[path] for path in paths_of(product.category_path) if path in names] if names else []
-    plain = not translations and not named and spoken == languages.own
-    if not plain and spoken != languages.own:
-        said = translations.get(languages.own, {})
+    plain = not translations and not named and spoken == own
+    if not plain and spoken != own:
+        said = translations.get(own, {})
         titles += filter(None, [said.get("title")])
         descriptions += filter(None, [said.get("description")])
     kind = product.category_path.rpartition("/")[2]
-    texts = _Said(titles, product.brand or "", category, kind, values, descriptions).fields(
-        fields_in(None), languages.own
-    )
+    texts = _Said(titles, product.brand or "", category, kind, values, descriptions).fields(fields_in(None), own)
     if plain:
         return texts
     for language in languages.known[1:]:

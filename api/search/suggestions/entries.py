@@ -23,7 +23,7 @@ MAX_WORD = 40
 @dataclass(frozen=True, slots=True)
 class Title:
     """A title of a product. `readers`: the languages of those who are shown it; `heads` and `parts`: as `Phrases`, each
-    `keyed`; `heads` are among the `parts`."""
+    `keyed`; the `parts` begin with the `heads`."""
 
     product: str
     text: str
@@ -37,8 +37,8 @@ class Title:
     @classmethod
     def read(cls, product: str, stored: tantivy.Document) -> "Title":
         readers, heads, further = (tuple(stored.get_all(name)) for name in ("readers", "heads", "parts"))
-        weight, parts = int(str(stored.get_first("weight"))), tuple(sorted((*heads, *further)))
-        return cls(product, str(stored.get_first("text")), readers, weight, heads, parts)
+        weight = int(str(stored.get_first("weight")))
+        return cls(product, str(stored.get_first("text")), readers, weight, heads, (*heads, *further))
 
     def document(self) -> str:
         """The engine's document, as JSON: each phrase once."""
@@ -50,7 +50,7 @@ class Title:
                 "readers": self.readers,
                 "weight": self.weight,
                 "heads": self.heads,
-                "parts": [part for part in self.parts if part not in self.heads],
+                "parts": self.parts[len(self.heads) :],
             }
         ).decode()
 
@@ -88,11 +88,11 @@ def _titles(
     weight, found = round(popularity * 10), []
     for text, shown_to in shown.items():
         phrases, start = phrases_of(text, product.brand, values), _keyed(shown_to, "")
-        heads = {start + phrase for phrase in phrases.heads}
-        heads.update(_categories(shown_to, product.category_path, names))
-        parts = heads.union([start + phrase for phrase in phrases.parts])
+        of_category = _categories(shown_to, product.category_path, names)
+        heads = dict.fromkeys([*of_category, *[start + phrase for phrase in phrases.heads]])
+        parts = heads | dict.fromkeys([start + phrase for phrase in phrases.parts])
         words = tuple(surface_words(text))
-        found.append(Title(key, text, shown_to, weight, tuple(sorted(heads)), tuple(sorted(parts)), words))
+        found.append(Title(key, text, shown_to, weight, tuple(heads), tuple(parts), words))
     return frozenset(found)
 
 
