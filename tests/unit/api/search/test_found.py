@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from api.kernel.languages import Languages
-from api.search.engine import facets
+from api.search.engine import asking, facets, reader
+from api.search.engine.asking import Asked
 from api.search.engine.synonyms import Pair
 from tests.harness.small_index import SmallIndex
 
@@ -248,3 +249,27 @@ async def test_a_reader_is_understood_in_their_language_and_the_shops(tmp_path: 
     assert await index.titles("die holz tischlampen", language="de") == ["Tischlampe aus Holz"]
     assert await index.titles("boxes", language="de") == ["Wooden box"]
     assert await index.titles("tischlampe") == []
+
+
+async def test_ways_that_cost_less_find_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether words are counted first or not, are asked for in a thread or not, and who counts what is found."""
+    products = [
+        {"title": f"{a} {b}", "brand": a} for a in ("Oak", "Pine", "Ash") for b in ("desk", "chair", "desk lamp")
+    ]
+    texts = ("oak desk", "desk", "pine lamp", "oak pine ash", "chair -oak", "ash zzzz", "lamp chair", "")
+    # Each text twice: what was read and understood for the first is there for the second.
+    index = SmallIndex(tmp_path, products)
+    found = [await index.found(text) for text in texts * 2]
+    assert found[: len(texts)] == found[len(texts) :]
+
+    ways: list[tuple[object, str, object]] = [
+        (Asked, "expected", lambda *_: 0.0),
+        (Asked, "expected", lambda *_: float("inf")),
+        (facets, "MOST_UNREAD", 0),
+        (reader, "THREAD_FROM", 0),
+        (asking, "NARROW", -1),
+    ]
+    for number, (owner, name, value) in enumerate(ways):
+        monkeypatch.setattr(owner, name, value)
+        other = SmallIndex(tmp_path / str(number), products)
+        assert [await other.found(text) for text in texts * 2] == found

@@ -9,6 +9,7 @@ import tantivy
 
 from api.catalog.queries.index_feed import IndexedProduct
 from api.kernel.languages import Languages
+from api.search.suggestions import reader as suggestions
 from api.search.suggestions.queries import FrequentQuery
 from api.search.suggestions.schema import FOLDER
 from api.search.suggestions.writer import Updater
@@ -165,3 +166,14 @@ def test_two_writers_in_turn_add_each_word_once(tmp_path: Path) -> None:
     words = dict(index.searcher().terms_with_prefix("word", ""))
     assert words.keys() >= {"desk", "lamp", "oak", "stand", "pine", "bench", "goods"}
     assert set(words.values()) == {1}
+
+
+def test_phrases_that_are_kept_by_word_are_those_of_the_engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = [f"{a} {b} {c}" for a in ("Oak", "Red") for b in ("desk", "side table") for c in ("lamp", "stand", "set")]
+    suggested = Suggested(tmp_path, titled(*names, *names), Languages.of("en,de"))
+    typed = ("d", "desk", "lamp d", "s t", "oak", "stand desk r", "zz desk", "desk zz", "tabel")
+    kept = [suggested.complete(text, language=language) for text in typed for language in ("en", "de", None)]
+    assert sum(map(bool, kept)) > len(typed)
+
+    monkeypatch.setattr(suggestions, "MAX_BEGUN", -1)
+    assert kept == [suggested.complete(text, language=language) for text in typed for language in ("en", "de", None)]
