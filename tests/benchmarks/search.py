@@ -5,9 +5,10 @@ The text part is all of a search but its counts: words, query, the best twenty p
 Tantivy (`api/search/evaluation/engines.py`) on an index of the same texts, asked for the same words in turns. Texts are
 made by a seeded rule: words as frequent as in a language (Zipf), so that the most frequent are in most products.
 `search.common` asks for the 20 most frequent words; its goal is 20 ms. `search.build` are documents per CPU second, of
-rows that are in memory; its goal is 12,000. The others run a shop: `search.rows` are rows per CPU second of the process
-that reads them from Postgres for a build, `search.changes` is the time from the answer to a seller's change of a title
-until a search finds it; its goal is a p99 of one second.
+rows that are in memory; its goal is 12,000. Both indexes take each batch in turn, and the threads of an engine work on
+while the other's batch is timed, so a part of each build is counted to the other one. The others run a shop:
+`search.rows` are rows per CPU second of the process that reads them from Postgres for a build, `search.changes` is the
+time from the answer to a seller's change of a title until a search finds it; its goal is a p99 of one second.
 """
 
 import asyncio
