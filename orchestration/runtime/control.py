@@ -24,7 +24,7 @@ from orchestration.runtime.supervisor import SUPERVISOR, supervisor_lives
 from orchestration.settings import ROOT, Settings
 
 _UP_SECONDS = 900.0
-_POLL_SECONDS = 0.3
+_POLL_SECONDS = 0.05
 _DOWN_SECONDS = 150.0
 _END_SECONDS = 20.0
 _CRASHES_TO_GIVE_UP = 3
@@ -134,7 +134,7 @@ def _launch(settings: Settings, layout: Layout) -> Machine:
     while read_record(layout, SUPERVISOR) is None:
         if process.poll() is not None or time.monotonic() > deadline:
             raise RuntimeProblem(f"the supervisor did not start:\n{tail(layout.log(SUPERVISOR))}")
-        time.sleep(0.05)
+        time.sleep(_POLL_SECONDS)
     return machine
 
 
@@ -239,7 +239,7 @@ def _stop(layout: Layout, progress: Progress) -> None:
         deadline = time.monotonic() + _DOWN_SECONDS
         while supervisor_lives(layout) and time.monotonic() < deadline:
             progress(_all_records(layout))
-            time.sleep(0.1)
+            time.sleep(_POLL_SECONDS)
         with contextlib.suppress(psutil.Error):
             if supervisor_lives(layout):
                 supervisor.kill()
