@@ -165,13 +165,13 @@ async def until(condition: Callable[[], bool]) -> None:
 
 @contextmanager
 def running_sandbox(folder: Path, stall_seconds: float = 5.0) -> Iterator[Sandbox]:
-    """A started gateway, stopped at the end."""
+    """A started gateway, killed at the end; what it has answered, it has recorded."""
     sandbox = Sandbox(folder, stall_seconds)
     sandbox.start()
     try:
         yield sandbox
     finally:
-        sandbox.stop()
+        sandbox.kill9()
 
 
 def buying_env(sandbox: Sandbox, **env: str) -> dict[str, str]:

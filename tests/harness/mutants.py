@@ -25,6 +25,7 @@ from api.checkout.quote import read_codes
 from api.checkout.quoting.offers import Quote
 from api.checkout.saga import opening
 from api.checkout.schemas import PlaceOrder
+from api.identity import guard as sessions
 from api.inventory import statements
 from api.kernel import clock
 from api.kernel.actor import Actor
@@ -159,6 +160,11 @@ def clock_off(minutes: int) -> Callable[[], None]:
         patch.object(time, "time", lambda: seconds() + minutes * 60).start()
 
     return start
+
+
+def sessions_read_anew_soon() -> None:
+    """No guard removed: what a process knows of an account is kept for a fifth of a second, not for five."""
+    sessions.CACHE_SECONDS = 0.2
 
 
 def expiry_by_the_process_clock() -> None:
@@ -349,6 +355,7 @@ MUTANTS: dict[str, Callable[[], None]] = {
     "slow locks in any order": slow_locks_in_any_order,
     "a key per attempt": a_key_per_attempt,
     "no claim on the cart": no_claim_on_the_cart,
+    "sessions read anew soon": sessions_read_anew_soon,
     "expiry by the process clock": expiry_by_the_process_clock,
     "clock ahead": clock_off(5),
     "clock behind": clock_off(-5),

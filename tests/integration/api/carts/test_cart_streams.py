@@ -244,6 +244,9 @@ async def test_open_streams_cost_no_statements_and_a_change_one_for_all(
         await asyncio.sleep(0.5)
         assert wire.statements == []
         announce(ctx, [name_of(actor) for actor in actors])
+        async with asyncio.timeout(5):
+            while not wire.statements:  # noqa: ASYNC110 - what is sent is seen only so
+                await asyncio.sleep(0.02)
         await asyncio.sleep(0.3)
         assert len(wire.statements) == 1
     assert all(sent.count(b":\n\n") >= 3 for sent in ended)

@@ -217,8 +217,8 @@ def test_a_worker_that_runs_is_there_within_a_second(
     try:
         chair.patch(status="draft")
         wait_until(lambda: market.scalar("select count(*) from outbox_events where published_at is null") == 0)
-        begins = datetime.now(UTC) + timedelta(seconds=2)
-        ends = begins + timedelta(seconds=2)
+        begins = datetime.now(UTC) + timedelta(seconds=1)
+        ends = begins + timedelta(seconds=1)
         assert put(chair, publishAt=begins.isoformat(), unpublishAt=ends.isoformat()).status_code == 200
         late = []
         for moment, status in ((begins, "active"), (ends, "inactive")):
