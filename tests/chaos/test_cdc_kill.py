@@ -100,7 +100,7 @@ def test_every_registered_point_is_killed_at() -> None:
     assert {*SNAPSHOT_POINTS, *STREAM_POINTS, *STEPS} == {point for point in POINTS if point.startswith("cdc.")}
 
 
-@pytest.mark.parametrize("point", few(STREAM_POINTS, 5))
+@pytest.mark.parametrize("point", few(STREAM_POINTS, 2))
 def test_killed_while_streaming(lab: CdcLab, point: str) -> None:
     lab.start(f"{point}@2=kill", settings=QUICK)
     assert work_until_killed(lab, seed=STREAM_POINTS.index(point)) > 0
@@ -207,6 +207,7 @@ def _through_server_death(lab: CdcLab, server: PostgresHarness, seed: int) -> No
     server.start()
 
 
+@pytest.mark.slow
 def test_postgres_stopped_immediately_under_load(tmp_path: Path) -> None:
     with running_postgres(tmp_path / "postgres", fsync=True, settings=(("synchronous_commit", "off"),)) as server:
         lab = CdcLab(server, tmp_path / "lab")

@@ -27,6 +27,7 @@ def outcome(folder: Path, *arguments: str) -> list[str]:
     return subprocess.run(command, cwd=ROOT, env=quiet, capture_output=True, text=True, check=True).stdout.splitlines()
 
 
+@pytest.mark.slow
 def test_killed_between_every_two_steps(tmp_path: Path) -> None:
     points = [f"{point}@{1 if point in AT_ONCE else 2}" for point in STEPS]
     assert outcome(tmp_path, *points) == [f"{point}: exact" for point in [*points, "the end"]]

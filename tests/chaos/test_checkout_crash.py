@@ -30,6 +30,7 @@ from tests.harness.buying import wait_until
 from tests.harness.coupons import redeemed
 from tests.harness.crash import SETTLED_WITHIN, World
 from tests.harness.processes import KILLED, paused
+from tests.harness.quick import few
 from tests.harness.rush import rush
 from tests.harness.workload import Purchase, from_cart, purchases, send_all
 
@@ -51,7 +52,7 @@ COMPENSATION_POINTS = ("checkout.before_compensate", "checkout.after_void")
 OUTBOX_POINTS = ("outbox.before_publish", "outbox.after_publish")
 POSTGRES_POINTS = ("checkout.before_create", "checkout.after_authorise", "checkout.after_capture")
 # The orders of odd seeds have a code.
-SEEDS = [1, *(pytest.param(n, marks=pytest.mark.slow) for n in range(2, 21))]
+SEEDS = few(range(1, 21), 1)
 
 
 def test_every_failpoint_is_exercised() -> None:
@@ -117,7 +118,8 @@ def exhausted(world: World, code: str, living: int, limit: int) -> None:
     world.sound()
 
 
-@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(1, 21))
 def test_the_worker_is_killed_at_every_point(world: World, seed: int) -> None:
     """APIs that die leave the worker its work; an API whose gateway is away leaves it compensations."""
     points = [*DRIVING_POINTS, *COMPENSATION_POINTS, *OUTBOX_POINTS]
@@ -169,7 +171,7 @@ def test_postgres_stops_without_a_checkpoint(world: World, seed: int) -> None:
     world.check([purchase for purchase, _ in sent], answers)
 
 
-@pytest.mark.parametrize("point", ["checkout.before_authorise", "checkout.before_capture"])
+@pytest.mark.parametrize("point", few(["checkout.before_capture", "checkout.before_authorise"], 1))
 def test_an_owner_that_slept_past_its_lease_changes_nothing(world: World, point: str) -> None:
     sleeper = world.fleet.api(SOUK_FAILPOINTS=f"{point}=sleep:0.5")
     purchase = next(purchases(1, f"pause-{point}", world.products, ("pm_sandbox_ok",)))

@@ -136,6 +136,7 @@ def test_without_its_guards_events_land_twice(lab: EventsLab) -> None:
     assert len(lab.landed()) > len(set(lab.landed())) == len(sent)
 
 
+@pytest.mark.slow
 def test_a_stream_that_dies_is_awaited_and_one_that_forgot_everything_is_read_from_its_beginning(
     lab: EventsLab, server: RedisHarness
 ) -> None:
@@ -170,6 +171,7 @@ def test_only_one_process_lands_events(lab: EventsLab) -> None:
         serve(lab.settings(), Stop())
 
 
+@pytest.mark.slow
 def test_a_steady_stream_lands_while_it_grows(lab: EventsLab) -> None:
     lab.start_thread(SOUK_EVENTS_FLUSH_ROWS=7)
     sent: list[str] = []

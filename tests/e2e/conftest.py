@@ -31,8 +31,11 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
         running.down()
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The first test that asks for the platform waits for the whole demo."""
+    """The first test that asks for the platform waits for the whole demo, and its thirteen processes take both cores
+    meanwhile: part of the long run."""
     for item in items:
         if "platform" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.timeout(2400))
+            item.add_marker(pytest.mark.slow)

@@ -19,20 +19,19 @@ WHOLE = "make test, on the clock"
 # Seconds of each folder's tests on two idle cores. A recorded figure above TOLERANCE times its budget fails
 # tests/architecture/test_budget.py: make the folder faster, or raise the budget here and say why.
 BUDGET = {
-    WHOLE: 900,  # what the short set may take
-    "architecture": 60,
-    "chaos": 150,
-    "e2e": 280,
-    "integration/api": 640,
-    "integration/features": 30,
-    "integration/orchestration": 140,  # its platforms have the services marts, events and online too
-    "integration/serving": 50,
-    "integration/training": 60,
-    "integration/transforms": 200,
-    "integration/warehouse": 90,
-    "property": 60,
-    "security": 110,
-    "unit": 95,
+    WHOLE: 800,  # the short set may take 900 on a slow machine
+    "architecture": 65,
+    "chaos": 60,
+    "integration/api": 600,
+    "integration/features": 25,
+    "integration/orchestration": 85,
+    "integration/serving": 35,
+    "integration/training": 20,
+    "integration/transforms": 110,
+    "integration/warehouse": 60,
+    "property": 50,
+    "security": 50,
+    "unit": 120,
 }
 TOLERANCE = 1.5
 

@@ -46,6 +46,7 @@ from tests.harness.catalogs import (
     shape,
     without_choices,
 )
+from tests.harness.quick import few
 
 MOST = 100
 # Of lists in one run.
@@ -268,7 +269,7 @@ MUTANTS: dict[str, Callable[[pytest.MonkeyPatch, Shop], None]] = {
 }
 
 
-@pytest.fixture(params=MUTANTS)
+@pytest.fixture(params=few(MUTANTS, 2))
 def altered(shop: Shop, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shop]:
     (before,) = shop.sql.execute("select pg_get_functiondef('list_products'::regproc)").fetchone() or ("",)
     page_statement.cache_clear()

@@ -16,6 +16,7 @@ import pytest
 
 from api.nouns import table_owners
 from tests.harness.processes import ROOT
+from tests.harness.quick import in_shares, share
 from tests.harness.sessions import guest_headers
 from tests.harness.shop import PASSWORD, Shop, problem
 
@@ -71,6 +72,8 @@ BODIES: dict[str, bytes] = {
     "an unknown field": b'{"__proto__": {"admin": true}}',
 }
 
+HEADERS = ("Authorization", "X-Session-Id", "If-Match", "If-None-Match", "Idempotency-Key", "Traceparent", "Cookie")
+
 
 @dataclass(frozen=True)
 class Operation:
@@ -84,6 +87,11 @@ class Operation:
     @property
     def name(self) -> str:
         return f"{self.method} {self.path}"
+
+    @property
+    def turn(self) -> int:
+        """Its place in the document."""
+        return OPERATIONS.index(self)
 
     def url(self, **values: str) -> str:
         url = self.path
@@ -264,13 +272,14 @@ def test_every_operation_has_a_name_a_place_and_a_sentence() -> None:
 
 
 @_named(WITH_BODY)
+@in_shares
 @pytest.mark.usefixtures("unchanged")
 def test_a_body_that_is_not_the_one_asked_for_is_refused(
-    shop: Shop, roles: dict[str, dict[str, str]], operation: Operation
+    shop: Shop, roles: dict[str, dict[str, str]], operation: Operation, whole: bool
 ) -> None:
-    for role in ("guest", "seller"):
+    for turn, role in enumerate(("guest", "seller"), operation.turn):
         headers = roles[role]
-        for name, body in BODIES.items():
+        for name, body in share(list(BODIES.items()), turn, 4, whole=whole):
             answer = _request(shop, operation, headers, content=body, extra={"Content-Type": "application/json"})
             assert 400 <= answer.status_code < 500, (
                 f"{operation.name} as {role}, {name}: {answer.status_code} {answer.text[:300]}"
@@ -303,12 +312,13 @@ def test_an_unknown_field_is_refused(shop: Shop, roles: dict[str, dict[str, str]
 
 
 @_named(WITH_BODY)
+@in_shares
 def test_no_field_of_any_type_breaks_anything(
-    shop: Shop, roles: dict[str, dict[str, str]], operation: Operation
+    shop: Shop, roles: dict[str, dict[str, str]], operation: Operation, whole: bool
 ) -> None:
     assert operation.body is not None
-    for name in operation.body:
-        for value in WRONG_VALUES:
+    for turn, name in enumerate(operation.body, operation.turn):
+        for value in share(WRONG_VALUES, turn, 3, whole=whole):
             body = copy.deepcopy(operation.body) | {name: value}
             _assert_not_broken(_request(shop, operation, roles["seller"], json=body), operation)
     for name in operation.body:
@@ -342,13 +352,14 @@ def test_another_content_type_is_refused(
 
 
 @_named(WITH_PATH)
+@in_shares
 @pytest.mark.usefixtures("unchanged")
 def test_foreign_and_malformed_ids_are_not_found(
-    shop: Shop, roles: dict[str, dict[str, str]], operation: Operation
+    shop: Shop, roles: dict[str, dict[str, str]], operation: Operation, whole: bool
 ) -> None:
     values = [str(uuid4()), "abc", "0", "-1", "%00", "%2e%2e", "x" * 99, "%F0%9F%92%BB", "null", str(uuid4()) + "0"]
-    for role, headers in roles.items():
-        for value in values:
+    for turn, (role, headers) in enumerate(roles.items(), operation.turn):
+        for value in share(values, turn, 4, whole=whole):
             url = operation.url(**dict.fromkeys(operation.named("path"), value))
             answer = _request(shop, operation, headers, url=url, json=operation.body)
             if role == "admin" and answer.status_code == 200:
@@ -363,9 +374,12 @@ def test_foreign_and_malformed_ids_are_not_found(
 
 
 @_named(WITH_QUERY)
-def test_no_query_breaks_anything(shop: Shop, roles: dict[str, dict[str, str]], operation: Operation) -> None:
-    for name in operation.named("query"):
-        for text in WRONG_TEXTS:
+@in_shares
+def test_no_query_breaks_anything(
+    shop: Shop, roles: dict[str, dict[str, str]], operation: Operation, whole: bool
+) -> None:
+    for turn, name in enumerate(operation.named("query"), operation.turn):
+        for text in share(WRONG_TEXTS, turn, 3, whole=whole):
             value = "\0" if text == "%00" else text
             _assert_not_broken(_request(shop, operation, roles["customer"], params={name: value}), operation)
         _assert_not_broken(_request(shop, operation, roles["customer"], params=[(name, "1"), (name, "2")]), operation)
@@ -408,20 +422,13 @@ def test_pages_out_of_range_are_refused(shop: Shop, roles: dict[str, dict[str, s
 
 
 @_named(OPERATIONS)
-def test_no_header_breaks_anything(shop: Shop, operation: Operation) -> None:
+@in_shares
+def test_no_header_breaks_anything(shop: Shop, operation: Operation, whole: bool) -> None:
     values = ["", "Bearer a.b.c", "x" * 4_000, '"', "a=b; souk_session=;"]
     # Each password costs 64 MiB and a tenth of a second by design; the header is judged before or without it.
     body = None if "password" in (operation.body or {}) else operation.body
-    for header in (
-        "Authorization",
-        "X-Session-Id",
-        "If-Match",
-        "If-None-Match",
-        "Idempotency-Key",
-        "Traceparent",
-        "Cookie",
-    ):
-        for value in values:
+    for turn, header in enumerate(HEADERS, operation.turn):
+        for value in share(values, turn, len(values), whole=whole):
             _assert_not_broken(_request(shop, operation, {}, json=body, extra={header: value}), operation)
 
 

@@ -6,6 +6,7 @@ from tests.harness.api import Server
 from tests.harness.browser import page_in_chromium
 
 
+@pytest.mark.slow
 @pytest.mark.browser
 def test_the_documentation_is_drawn_from_files_of_this_machine(api_server: Server) -> None:
     with page_in_chromium() as (page, complaints):

@@ -110,6 +110,7 @@ def _renew(follower: Follower) -> None:
     follower.step_features()
 
 
+@pytest.mark.slow
 def test_the_process_of_the_marts_publishes_features_at_its_own_pace_and_says_so(
     history: LakeHistory, tmp_path: Path
 ) -> None:
@@ -178,6 +179,7 @@ def test_the_comparison_finds_a_feature_that_does_not_hear_of_an_order(history: 
     assert set(_wrong(history, tmp_path, deaf)) == {"int_features__user_windows", "features_user"}
 
 
+@pytest.mark.slow
 def test_the_comparison_finds_a_running_sum_that_is_taken_for_a_row_by_row_map(
     history: LakeHistory, tmp_path: Path
 ) -> None:
@@ -197,6 +199,7 @@ def test_the_comparison_finds_a_running_sum_that_is_taken_for_a_row_by_row_map(
     assert {"int_features__product_windows", "features_product"} <= set(_wrong(history, tmp_path, forgetful))
 
 
+@pytest.mark.slow
 def test_orders_do_not_wait_for_features_and_a_build_does_not_either(history: LakeHistory, tmp_path: Path) -> None:
     settings = transform_settings(tmp_path)
     changes = RandomChanges(history.shop, random.Random(5), history.mark.commit_ts)

@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from orchestration.graph.dbt_graph import read_project
 from orchestration.graph.definitions import defs
 from tests.harness.processes import ROOT
@@ -44,6 +46,7 @@ def test_no_arrow_points_backwards() -> None:
             assert ARROW.index(graph.get(parent).group_name) <= ARROW.index(graph.get(key).group_name), (parent, key)
 
 
+@pytest.mark.slow
 def test_the_graph_read_from_the_files_is_dbts_own(tmp_path: Path) -> None:
     settings = TransformSettings(home=tmp_path)
     nodes = parse_manifest(settings)["nodes"]

@@ -359,6 +359,7 @@ class Deadly(list[str]):
             os.kill(os.getpid(), signal.SIGKILL)
 
 
+@pytest.mark.slow
 def test_a_run_whose_process_was_killed_is_failed_and_continued(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

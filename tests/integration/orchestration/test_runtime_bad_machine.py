@@ -97,6 +97,7 @@ def test_a_state_directory_that_became_read_only(disk: Path) -> None:
     assert souk.status()["redis"]["detail"] == "not started"
 
 
+@pytest.mark.slow
 def test_a_long_path_with_spaces_quotes_and_letters_beyond_ascii(tmp_path: Path) -> None:
     home = tmp_path / "Märkte & \"Söhne\" $HOME 'n' \\ 商店" / ("x" * 120) / "souk"
     souk = SoukHarness(home, "postgres,redis,sandbox")

@@ -100,6 +100,7 @@ def test_down_after_a_killed_supervisor_leaves_no_process(souk: SoukHarness) -> 
     assert souk.living() == []
 
 
+@pytest.mark.slow
 def test_postgres_killed_with_everything_else_comes_back_with_committed_rows(tmp_path: Path) -> None:
     souk = SoukHarness(tmp_path / "souk", "postgres,databases")
     souk.up()
@@ -186,6 +187,7 @@ def test_a_taken_port_that_the_environment_fixes_is_refused_by_name_and_nothing_
     assert not souk.home.exists()
 
 
+@pytest.mark.slow
 def test_a_service_that_cannot_start_is_named_with_its_log_and_nothing_is_left_running(souk: SoukHarness) -> None:
     (souk.home / "redis").mkdir(parents=True)
     (souk.home / "redis" / "appendonly.aof").write_text("this is no append-only file\n", encoding="utf-8")
@@ -263,6 +265,7 @@ def test_status_before_the_first_start_is_json_and_exit_zero(tmp_path: Path) -> 
     assert not (tmp_path / "never").exists()
 
 
+@pytest.mark.slow
 def test_two_state_directories_run_side_by_side(souk: SoukHarness, tmp_path: Path) -> None:
     second = SoukHarness(tmp_path / "second", "redis")
     souk.up()
@@ -275,6 +278,7 @@ def test_two_state_directories_run_side_by_side(souk: SoukHarness, tmp_path: Pat
         second.down()
 
 
+@pytest.mark.slow
 def test_a_child_that_outlives_its_leader_in_the_same_group_is_killed_with_it(tmp_path: Path) -> None:
     program = (
         "import os, subprocess, sys, time; from pathlib import Path;"

@@ -76,6 +76,7 @@ def test_the_process_stays_under_600_megabytes(serving: ServingProcess) -> None:
     assert psutil.Process(serving.pid).memory_info().rss < 600 * 2**20
 
 
+@pytest.mark.slow
 def test_with_redis_killed_the_bundles_own_history_answers_and_a_counter_rises(
     redis: RedisHarness, serving: ServingProcess
 ) -> None:

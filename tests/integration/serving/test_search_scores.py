@@ -117,6 +117,7 @@ def test_malformed_requests_are_422(serving: ServingProcess, body: dict[str, Any
     assert serving.client.post("/v1/search-scores", json=body).status_code == 422
 
 
+@pytest.mark.slow
 def test_a_text_that_is_encoded_too_late_is_there_the_next_time(home: Path, redis_url: str) -> None:
     with running_serving(
         home,

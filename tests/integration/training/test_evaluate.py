@@ -28,6 +28,7 @@ def _order_lines(folder: Path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_orders_form_prints_one_json_document(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--data", str(_order_lines(tmp_path / "shop")), "--json", "--recipe", "tiny"]) == 0
 

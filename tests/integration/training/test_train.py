@@ -85,6 +85,7 @@ def test_the_bundle_is_what_the_readme_says(first: TrainResult) -> None:
         assert document["rankerInputs"] == [*SCORE_INPUTS, *document["columns"]]
 
 
+@pytest.mark.slow
 def test_the_same_seed_and_data_give_the_same_numbers_and_newer_data_at_equal_quality_moves_on(
     settings: TrainingSettings, first: TrainResult
 ) -> None:

@@ -72,6 +72,7 @@ def test_a_backfilled_month_equals_the_full_build(built_marts: BuiltMarts, setti
     assert len(difference(settings, "fct_orders", FEBRUARY)[1]) == 1
 
 
+@pytest.mark.slow
 def test_days_without_files_and_days_that_changed_are_named(
     built_marts: BuiltMarts, settings: TransformSettings
 ) -> None:
@@ -87,6 +88,7 @@ def test_days_without_files_and_days_that_changed_are_named(
     assert len(everything) > 30
 
 
+@pytest.mark.slow
 def test_files_leave_out_what_the_published_marts_leave_out(
     built_marts: BuiltMarts, settings: TransformSettings
 ) -> None:

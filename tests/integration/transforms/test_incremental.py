@@ -22,6 +22,7 @@ from orchestration.graph.dbt_graph import read_project
 from orchestration.graph.dbt_results import refreshed_marts
 from tests.harness.closed_days import closed_days, open_day
 from tests.harness.lake_history import KINDS, LakeHistory, RandomChanges
+from tests.harness.quick import few
 from tests.integration.conftest import BuiltMarts, transform_settings
 from transforms import publish_marts
 from transforms.dbt_project import load_manifest
@@ -77,6 +78,7 @@ def test_refreshed_tables_equal_a_full_run_of_the_same_sql(history: LakeHistory,
         assert _wrong(history, tmp_path) == {}
 
 
+@pytest.mark.slow
 def test_rows_that_are_only_in_the_hot_log_are_refreshed_too(history: LakeHistory, tmp_path: Path) -> None:
     changes = RandomChanges(history.shop, random.Random(4), history.mark.commit_ts)
     for _ in range(2):
@@ -196,6 +198,7 @@ def test_a_change_that_no_mart_reads_changes_no_row(history: LakeHistory, tmp_pa
     }
 
 
+@pytest.mark.slow
 def test_a_broken_rule_on_a_changed_key_stops_the_refresh_and_the_marts_stay(
     history: LakeHistory, tmp_path: Path
 ) -> None:
@@ -226,7 +229,7 @@ def test_a_state_of_other_models_or_another_lake_is_not_refreshed(history: LakeH
         refresh(transform_settings(tmp_path / "new").model_copy(update={"lake_uri": settings_.lake_uri}))
 
 
-@pytest.mark.parametrize("table_rows", [600_000, 0])
+@pytest.mark.parametrize("table_rows", few([0, 600_000], 1))
 def test_the_published_marts_are_the_states_and_an_open_reader_keeps_its_own(
     history: LakeHistory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, table_rows: int
 ) -> None:
@@ -259,6 +262,7 @@ def test_the_published_marts_are_the_states_and_an_open_reader_keeps_its_own(
         assert con.execute("SELECT count(*) FROM fct_orders").fetchall() == [(len(history.shop.rows["orders"]),)]
 
 
+@pytest.mark.slow
 def test_base_files_go_an_hour_after_the_state_stopped_naming_them(
     history: LakeHistory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -304,6 +308,7 @@ def test_a_refresh_that_ended_before_it_was_published_is_published_by_the_next(
     assert _unlike_state(settings_) == {}
 
 
+@pytest.mark.slow
 def test_a_published_file_that_is_damaged_or_of_another_state_is_made_anew(
     history: LakeHistory, tmp_path: Path
 ) -> None:
@@ -429,8 +434,7 @@ def test_a_full_build_finds_what_refreshes_did_wrong_and_never_takes_the_marts_b
 
 def _compared(settings_: TransformSettings) -> set[str]:
     with connect(settings_.state_path, read_only=True) as con:
-        plan = load_plan(con)
-        return {node.name for node in plan.published} - {"mart_watermark"}
+        return {node.name for node in load_plan(con).published} - {"mart_watermark"}
 
 
 def _unlike_state(settings_: TransformSettings) -> dict[str, int]:
@@ -439,8 +443,7 @@ def _unlike_state(settings_: TransformSettings) -> dict[str, int]:
     with connect(settings_.state_path, read_only=True) as con:
         con.execute(f"ATTACH '{settings_.marts_path}' AS published (READ_ONLY)")
         for mart in load_plan(con).marts:
-            rows = _rows_of_one(con, f"FROM main.{mart.name}", f"FROM published.main.{mart.name}")
-            if rows:
+            if rows := _rows_of_one(con, f"FROM main.{mart.name}", f"FROM published.main.{mart.name}"):
                 found[mart.name] = rows
     return found
 
@@ -465,8 +468,7 @@ def _wrong(history: LakeHistory, home: Path, change: Callable[[Plan], Plan] = la
             if model.is_view or "watermark" in model.name:
                 continue
             full, ours = (f"FROM {model.relation.replace('souk', name, 1)}" for name in ("souk", "state"))
-            rows = _rows_of_one(con, full, ours)
-            if rows:
+            if rows := _rows_of_one(con, full, ours):
                 found[model.name] = rows
     oracle.unlink()
     changed = closed.items() ^ closed_days(settings_.state_path, today).items()

@@ -18,6 +18,7 @@ def history(built_marts: BuiltMarts, tmp_path: Path) -> LakeHistory:
     return copy_of(built_marts, tmp_path)
 
 
+@pytest.mark.slow
 def test_ratings_follow_every_change_of_a_review_and_of_who_sells_its_product(
     history: LakeHistory, tmp_path: Path
 ) -> None:

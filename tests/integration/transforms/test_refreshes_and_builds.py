@@ -69,6 +69,7 @@ def test_the_marts_never_go_back_whatever_is_wrong_with_the_state_of_before(
     assert (missing.failed, "nothing was built yet" in str(missing.skipped)) == (False, True)
 
 
+@pytest.mark.slow
 def test_where_history_has_expired_a_build_is_brought_to_the_newest_watermark(
     history: LakeHistory, tmp_path: Path
 ) -> None:

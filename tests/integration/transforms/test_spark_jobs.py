@@ -29,7 +29,8 @@ from warehouse.lake.derived import read_derived
 from warehouse.lake.read import connect, copy_hot, state_sql, table_files
 from warehouse.lake.watermark import TableVersion
 
-pytestmark = [pytest.mark.spark, pytest.mark.timeout(600)]
+# A Java machine takes ten seconds to start and both cores.
+pytestmark = [pytest.mark.slow, pytest.mark.spark, pytest.mark.timeout(600)]
 
 
 @pytest.fixture(scope="session")
@@ -125,7 +126,6 @@ def test_a_run_in_spark_commits_the_tables_that_duckdb_commits(spark: SparkSessi
         assert ours.schema.equals(read_derived(empty.lake_uri, name).schema)
 
 
-@pytest.mark.slow
 def test_spark_without_our_code_reads_what_postgres_holds(
     spark: SparkSession, postgres_server: PostgresHarness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -17,6 +17,7 @@ from transforms.refresh_record import read_record
 from transforms.withheld import withhold
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_a_bad_order_is_withheld_and_named_and_a_bad_build_publishes_nothing(tmp_path: Path) -> None:
     """Postgres allows a second refunded return of a line. Then a line is in the lake twice; then both are mended."""

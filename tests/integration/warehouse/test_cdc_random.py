@@ -63,7 +63,7 @@ def check(lab: CdcLab, seed: int, rounds: int, transactions: int) -> None:
 
 
 def test_random_transactions(lab: CdcLab) -> None:
-    check(lab, seed=1, rounds=3, transactions=60)
+    check(lab, seed=1, rounds=3, transactions=40)
 
 
 @pytest.mark.slow

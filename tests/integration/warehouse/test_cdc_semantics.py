@@ -119,6 +119,7 @@ def test_a_value_or_type_without_an_exact_place_stops_its_table_only(lab: CdcLab
     )
 
 
+@pytest.mark.slow
 def test_a_repaired_value_brings_its_table_back_by_itself(lab: CdcLab) -> None:
     lab.start_thread(SOUK_CDC_HEAL_SECONDS="0.5", SOUK_CDC_HEARTBEAT_SECONDS="0.3")
     lab.wait_state("streaming")
@@ -131,6 +132,7 @@ def test_a_repaired_value_brings_its_table_back_by_itself(lab: CdcLab) -> None:
     lab.wait_none_stopped()
 
 
+@pytest.mark.slow
 def test_a_default_that_rewrote_the_table_reaches_old_rows(lab: CdcLab) -> None:
     lab.stop()
     lab.execute("alter table things add column token text default md5(random()::text)")
@@ -197,6 +199,7 @@ def test_verify_names_the_rows_that_differ(
     assert "has reached" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_slot_lost_to_the_log_limit_is_snapshotted_anew(tmp_path: Path) -> None:
     settings = (
         ("max_slot_wal_keep_size", "16MB"),
@@ -238,6 +241,7 @@ def test_another_server_is_refused_in_words(lab: CdcLab, tmp_path: Path) -> None
             second.close()
 
 
+@pytest.mark.slow
 def test_a_promoted_server_is_snapshotted_anew(tmp_path: Path) -> None:
     with running_postgres(tmp_path / "postgres") as server:
         lab = CdcLab(server, tmp_path / "lab")

@@ -126,6 +126,7 @@ def test_a_table_taken_out_of_the_publication_stops_and_comes_back_exact(lab: Cd
     assert lab.status()["tableSnapshots"] == 1
 
 
+@pytest.mark.slow
 def test_a_table_taken_out_and_put_back_at_once_is_read_again(lab: CdcLab) -> None:
     lab.execute(
         "alter publication souk_cdc drop table lines; update lines set quantity = 100 where quantity <= 3;"
@@ -136,6 +137,7 @@ def test_a_table_taken_out_and_put_back_at_once_is_read_again(lab: CdcLab) -> No
     assert "it was taken out of the publication and put back" in lab.log.read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_a_table_swapped_by_rename_is_read_again(lab: CdcLab) -> None:
     lab.execute(
         "create table lines_new (like lines including all); insert into lines_new (line_id, quantity) values (7, 70),"

@@ -94,6 +94,7 @@ def test_repeats_in_the_topic_and_messages_that_are_no_events(lab: EventsLab, cl
     assert lab.landed("query") == ["l\u00e4mp\u2028"] * 2
 
 
+@pytest.mark.slow
 def test_a_new_process_continues_where_the_lake_stands(lab: EventsLab, cluster: Cluster) -> None:
     topic = f"t{uuid4().hex[:8]}"
     target = KafkaTarget(cluster.brokers, topic)

@@ -27,6 +27,8 @@ from warehouse.lake.derived import read_derived, read_metadata
 from warehouse.lake.hot import hot_folder, segment_paths
 from warehouse.lake.read import read_current, watermark_at
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def store() -> Iterator[str]:
@@ -55,7 +57,6 @@ def test_our_readers_give_what_postgres_holds(history: History) -> None:
             assert rows_of_arrow(found) == rows[table.name], table.name
 
 
-@pytest.mark.slow
 def test_polars_without_our_code_gives_what_postgres_holds(history: History, monkeypatch: pytest.MonkeyPatch) -> None:
     names = run_program("Polars", history.lab.home.parent, monkeypatch, history.lab.lake)
 
@@ -106,7 +107,6 @@ def test_the_jobs_commit_the_same_tables_as_in_a_folder(
         run(by_spark)
 
 
-@pytest.mark.slow
 def test_rows_are_exact_after_every_kill(
     store: str, postgres_server: PostgresHarness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -131,7 +131,6 @@ def test_rows_are_exact_after_every_kill(
         lab.close()
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_marts_and_features_are_those_of_a_lake_in_a_folder(
     store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

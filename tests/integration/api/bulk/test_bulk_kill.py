@@ -56,10 +56,10 @@ def job_of(shop: Shop, seller: Person, job_id: str) -> dict[str, Any]:
     ("point", "dry_run"),
     [
         ("in_chunk", "false"),
-        ("after_chunk", "true"),
         *(
             pytest.param(*other, marks=pytest.mark.slow)
             for other in (
+                ("after_chunk", "true"),
                 ("before_chunk", "false"),
                 ("after_chunk", "false"),
                 ("before_chunk", "true"),
@@ -90,6 +90,7 @@ def test_a_file_goes_on_after_the_last_chunk(fleet: Fleet, killed_shop: Shop, po
     assert [number for (number,) in numbers] == [*range(2, ROWS + 2)]
 
 
+@pytest.mark.slow
 def test_a_changed_row_is_on_the_page_within_a_second_of_its_chunk(fleet: Fleet, killed_shop: Shop) -> None:
     shop, seller = killed_shop, killed_shop.person("seller")
     rows = rows_of("fresh")

@@ -287,6 +287,7 @@ def test_two_categories_that_move_below_each_other_make_no_cycle(tree: Tree, api
         assert _both_moves(api_server.url, tree, *pair) == [200, 409]
 
 
+@pytest.mark.slow
 def test_without_the_trees_lock_they_do(database_url: str, redis_url: str, tmp_path: Path) -> None:
     mutant = api_of(tmp_path, database_url, redis_url, {})
     mutant.start(mutant="no lock on the tree")

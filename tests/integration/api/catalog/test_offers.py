@@ -274,6 +274,7 @@ _VARIANTS_OF_MORE = """
     where title = 'One more'"""
 
 
+@pytest.mark.slow
 def test_of_very_many_offers_the_cheapest_new_ones_are_compared(market: Market, article: Article) -> None:
     """500 of them, and a used one after every new one, however cheap it is. Without the limit all are."""
     new, used = article.offer(90.0), article.offer(1.0, condition="used_good")

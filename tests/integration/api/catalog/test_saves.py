@@ -213,6 +213,7 @@ def test_a_sku_is_one_of_a_sellers_whatever_its_case(market: Market, seller: Per
     assert oak.post(body).status_code == 201
 
 
+@pytest.mark.slow
 def test_whether_a_sku_is_taken_costs_the_same_however_many_a_seller_has(market: Market, oak: Saves) -> None:
     """Of 5,000 variants none is read but those that are named."""
     market.sql.execute(

@@ -55,6 +55,7 @@ def test_the_last_units_are_sold_once(fleet: Fleet, database_url: str, sandbox: 
     sell_out(apis(fleet), database_url, sandbox, f"read-committed-{seed}")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", SEEDS)
 def test_the_last_units_are_sold_once_at_serializable_too(
     fleet: Fleet, database_url: str, sandbox: Sandbox, seed: int

@@ -31,13 +31,14 @@ from tests.harness.api import Server, api_of
 from tests.harness.buying import Market, Sandbox, buying_env
 from tests.harness.object_store import BUCKET, running_object_store
 from tests.harness.pictures import base64_of, one_of
+from tests.harness.quick import few
 from tests.harness.shop import Person, problem
 
 Picture = Callable[[int], str]
 AGE = {"SOUK_MEDIA_ORPHAN_SECONDS": "0"}
 
 
-@pytest.fixture(scope="module", params=["folder", "s3"])
+@pytest.fixture(scope="module", params=few(["folder", "s3"], 1))
 def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """The settings of a store of its own."""
     # Tokens are good after the shop was started again.

@@ -353,6 +353,7 @@ def test_a_request_without_a_picture_says_what_is_wrong(
         assert pointer in {error["pointer"] for error in problem(answer, 422, "validation-failed")["errors"]}
 
 
+@pytest.mark.slow
 def test_decoding_holds_up_no_other_request(shop: Shop, seller: Person) -> None:
     """A picture that takes a second or more is decoded while pages go on being answered."""
     product = shop.product(seller)["productId"]

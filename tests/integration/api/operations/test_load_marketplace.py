@@ -74,6 +74,7 @@ def test_summary_counts_what_is_in_the_tables(summary: dict[str, Any], database_
     assert summary["rows"]["users"] == 80 + 40
 
 
+@pytest.mark.slow
 def test_indexes_that_are_made_after_the_rows_are_those_of_before(
     postgres_server: PostgresHarness, monkeypatch: pytest.MonkeyPatch, summary: dict[str, Any], database_url: str
 ) -> None:
@@ -299,6 +300,7 @@ def test_another_set_of_the_kind_is_refused(summary: dict[str, Any], database_ur
     assert counts(database_url) == before
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_rows(
     summary: dict[str, Any], database_url: str, postgres_server: PostgresHarness
 ) -> None:

@@ -231,6 +231,7 @@ def _seconds(shop: Shop, person: Person) -> float:
     return time.monotonic() - started
 
 
+@pytest.mark.slow
 def test_a_dead_model_costs_nothing_once_the_breaker_is_open_and_comes_back_by_itself(
     shop: Shop, serving: RecommenderProcess, goods: dict[str, str]
 ) -> None:

@@ -54,6 +54,7 @@ async def test_a_writer_killed_in_its_commit_leaves_nothing_in_the_way_of_the_ne
     assert (search.titles("mended kit"), search.titles("laptop")) == (["Mended kit"], found)
 
 
+@pytest.mark.slow
 async def test_a_writer_killed_in_the_commit_of_suggestions_leaves_none_behind(
     search: Search, seller: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:

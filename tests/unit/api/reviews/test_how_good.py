@@ -3,9 +3,12 @@ language: `souk bench moderation`."""
 
 from collections import Counter
 
+import pytest
+
 from tests.harness.review_world import World, baseline, facts_of, scored, suspected, verdicts
 
 
+@pytest.mark.slow
 def test_a_month_of_reviews_against_the_baseline() -> None:
     written = World(1).reviews()
     assert Counter(one.kind for one in written) == {

@@ -21,6 +21,7 @@ from api.search.filters import parse_filters
 from api.search.suggestions.reader import Suggestions
 from api.search.suggestions.writer import Builder
 from api.search.texts import SHOP
+from tests.harness.quick import few
 from tests.unit.api.search.test_documents import PRODUCT
 
 SORTS = get_args(Sort)
@@ -88,7 +89,7 @@ def asked(text: str, sort: Sort, limit: int = 40, filters: str = "") -> SearchQu
 
 
 @pytest.mark.parametrize("sort", SORTS)
-@pytest.mark.parametrize("text", ["", "oak lamp"])
+@pytest.mark.parametrize("text", few(["oak lamp", ""], 1))
 def test_cursors_repeat_and_skip_nothing_while_stock_changes(catalog: Catalog, sort: Sort, text: str) -> None:
     """Every change moves a document to the end of the index, behind others of the same value."""
     query = asked(text, sort)

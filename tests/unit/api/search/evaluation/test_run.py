@@ -104,6 +104,7 @@ def test_a_second_run_says_the_same_and_another_seed_draws_others(
     assert without_times(measured(folder, seed=2)) != without_times(document)
 
 
+@pytest.mark.slow
 def test_the_command_prints_json_alone_and_refuses_in_words(folder: Path, tmp_path: Path) -> None:
     def run(data: Path) -> subprocess.CompletedProcess[str]:
         command = [
