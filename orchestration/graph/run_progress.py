@@ -1,5 +1,6 @@
 """Prints the progress of a Dagster run in this process, and reads its timings afterwards."""
 
+import contextlib
 import threading
 import time
 from typing import TYPE_CHECKING, Self
@@ -32,8 +33,11 @@ class RunProgress:
         self._tell()
 
     def _follow(self) -> None:
+        from sqlalchemy.exc import OperationalError
+
         while not self._over.wait(_POLL_SECONDS):
-            self._tell()
+            with contextlib.suppress(OperationalError):  # a store that is busy is asked again at the next look
+                self._tell()
 
     def _tell(self) -> None:
         """Print the events since the last call."""
