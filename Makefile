@@ -40,8 +40,8 @@ browser: ## Chromium for the browser tests, when this machine lets us install it
 	@.ci/browser.sh
 
 .PHONY: test
-test: install browser ## run the short set of tests in two processes, fifteen minutes on two cores at most (TESTS=path: some of them; WORKERS=n: in n; RECORD=1: keep the times)
-	@$(RUN) -m pytest -m "not slow" $(PARALLEL) $(if $(RECORD),-p tests.harness.record --durations=40) $(TESTS)
+test: install browser ## run the short set of tests in two processes, fifteen minutes on two cores at most; `make check` runs the rules of the code (TESTS=path: some of them; WORKERS=n: in n; RECORD=1: keep the times)
+	@$(RUN) -m pytest -m "not slow" $(if $(filter tests,$(TESTS)),--ignore=tests/architecture) $(PARALLEL) $(if $(RECORD),-p tests.harness.record --durations=40) $(TESTS)
 
 .PHONY: test-all
 test-all: install browser check ## run every test: also whole demos, Spark, S3, all points of kills, all seeds and mutants

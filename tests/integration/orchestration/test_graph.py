@@ -65,6 +65,7 @@ def test_the_graph_read_from_the_files_is_dbts_own(tmp_path: Path) -> None:
         assert not ours[name].tested or name in tested, name
 
 
+@pytest.mark.slow
 def test_dagster_loads_with_a_fresh_home_and_nothing_else(tmp_path: Path) -> None:
     clean = {
         name: value

@@ -330,6 +330,7 @@ def test_down_ends_an_up_that_is_still_starting(souk: SoukHarness) -> None:
         assert "stopped while it was starting: somebody ran `souk down`" in starting.stderr.read()
 
 
+@pytest.mark.slow
 def test_ctrl_c_in_up_leaves_nothing_running(souk: SoukHarness) -> None:
     with _starting(souk) as starting:
         starting.send_signal(signal.SIGINT)
@@ -339,6 +340,7 @@ def test_ctrl_c_in_up_leaves_nothing_running(souk: SoukHarness) -> None:
     assert souk.living() == []
 
 
+@pytest.mark.slow
 def test_two_ups_at_the_same_moment_start_one_set_of_processes(souk: SoukHarness) -> None:
     command = [sys.executable, "-m", "orchestration.cli", "up"]
     with (

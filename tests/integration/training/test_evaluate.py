@@ -41,6 +41,7 @@ def test_orders_form_prints_one_json_document(tmp_path: Path, capsys: pytest.Cap
     assert {"hidden basket line", "bought together, one seed"} <= protocols
 
 
+@pytest.mark.slow
 def test_sequences_form_without_days_is_evaluated_by_leave_one_out_alone(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

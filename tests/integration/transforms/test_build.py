@@ -344,6 +344,7 @@ def empty_build(built_marts: BuiltMarts, tmp_path_factory: pytest.TempPathFactor
     return EmptyBuild(private, settings, list(load_manifest(run.manifest)["nodes"].values()))
 
 
+@pytest.mark.slow
 def test_the_unit_tests_of_the_models_pass(empty_build: EmptyBuild) -> None:
     run = run_dbt(empty_build.settings, empty_build.private, ("test", "--select", "test_type:unit"))
 

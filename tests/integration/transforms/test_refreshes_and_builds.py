@@ -45,6 +45,7 @@ def test_changes_that_no_mart_reads_are_looked_at_at_the_pace_of_refreshes(
     assert follower.step() == 0.0, "nothing has moved: the next look is due when something does"
 
 
+@pytest.mark.slow
 def test_the_marts_never_go_back_whatever_is_wrong_with_the_state_of_before(
     history: LakeHistory, tmp_path: Path
 ) -> None:

@@ -83,6 +83,7 @@ def test_the_marts_go_on_without_a_bad_order_until_it_is_mended(
     assert read_report(settings.marts_status_path)["needsBuild"] is None
 
 
+@pytest.mark.slow
 def test_orders_of_a_withheld_product_or_seller_are_left_out_by_refreshes_too(
     built_marts: BuiltMarts, tmp_path: Path
 ) -> None:

@@ -27,6 +27,7 @@ def test_only_the_worker_has_loaded_the_writer(program: str, writes: str) -> Non
     assert printed.stdout.strip() == writes
 
 
+@pytest.mark.slow
 def test_no_request_is_long_because_of_a_commit(tmp_path: Path) -> None:
     products = [
         product(number, f"Kind {number % 97} thing {number} of class {number % 31}") for number in range(PRODUCTS)
