@@ -10,7 +10,7 @@ from api.catalog.schemas import AskedSort
 from api.catalog.tree.kept import tree_of
 from api.kernel.auth import account_of
 from api.kernel.context import Context, Ctx
-from api.kernel.direct import DirectRoute
+from api.kernel.direct import DirectRoute, WrittenResponse
 from api.kernel.errors import Forbidden, NotAuthenticated, ValidationFailed
 from api.kernel.pagination import Cursor, PageLimit, PageNumber
 from api.kernel.problems import responses
@@ -128,11 +128,8 @@ async def search(ctx: Ctx, request: Request, asked: Annotated[SearchParams, Quer
         language=reader.language,
     )
     headers = {**reader.headers, **(PRIVATE if own else {}), HEADER: str(log_of(request).note(request, answered))}
-    return Response(
-        b"".join((head.encode(), facets_json(found, known, reader), b",", orjson.dumps(rest)[1:])),
-        headers=headers,
-        media_type="application/json",
-    )
+    body = b"".join((head.encode(), facets_json(found, known, reader), b",", orjson.dumps(rest)[1:]))
+    return WrittenResponse(body, 200, {name.lower().encode(): value for name, value in headers.items()})
 
 
 async def _require_administrator(request: Request, ctx: Context) -> None:

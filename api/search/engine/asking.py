@@ -33,6 +33,8 @@ MIN_PART = 3
 MOST_RELAXED = 8
 # Of words and their writings.
 MOST_KEPT = 20_000
+# Documents that have any of the words, added up: up to so many are looked through in about a millisecond.
+NARROW = 20_000
 # What may have been meant by an unknown word.
 MOST_MEANT = 8
 MOST_COMPOUNDS = 5
@@ -166,6 +168,11 @@ class Asking:
     @property
     def _compounding(self) -> bool:
         return not COMPOUNDING.isdisjoint(tag.partition("-")[0] for tag in (self.tongue.language, self.tongue.own))
+
+    def is_narrow(self, text: str) -> bool:
+        """Whether every word was looked up before, and few documents have any of them."""
+        slots = [self._alone.get(word) for word in read(text)]
+        return None not in slots and sum([slot.frequency for slot in slots if slot]) <= NARROW
 
     def ask(self, text: str) -> Asked:
         """What a text asks for; it has at least one character that is no blank."""

@@ -49,12 +49,13 @@ class TantivyIndex:
         self._pointed: tuple[int, int] | None = None
 
     async def search(self, query: SearchQuery) -> Found:
-        """See `SearchIndex`. In a thread when the index is large: a broad query takes milliseconds there."""
+        """See `SearchIndex`. In a thread when the index is large, unless few documents have the words: a broad query
+        takes milliseconds there."""
         reader = self._current()
         asking = self._asking.get(query.language)
         if asking is None or asking.reader is not reader:
             asking = self._asking[query.language] = Asking.of(reader, query.language, self._synonyms)
-        if reader.is_large:
+        if reader.is_large and not (query.text.strip() and asking.is_narrow(query.text)):
             return await asyncio.to_thread(_search, reader, query, asking)
         return _search(reader, query, asking)
 
