@@ -168,7 +168,7 @@ def test_killed_while_one_table_is_read_again(running: CdcLab, point: str) -> No
 @pytest.mark.slow
 @pytest.mark.parametrize("point", [*SNAPSHOT_POINTS, "cdc.append_mid"])
 def test_killed_in_a_later_snapshot_of_all_tables(running: CdcLab, point: str) -> None:
-    running.execute(f"select pg_drop_replication_slot('{running.slot}')", superuser=True)
+    running.drop_slot()
     running.execute("delete from lines where line_id % 3 = 0")
     die_and_go_on(running, point)
     assert running.status()["snapshots"] == 2

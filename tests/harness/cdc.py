@@ -18,6 +18,7 @@ import psycopg
 
 from tests.harness.postgres import Migrate, PostgresHarness, migrate_with_alembic
 from tests.harness.processes import ROOT
+from tests.harness.soon import soon
 from warehouse import logs
 from warehouse.cdc.main import serve
 from warehouse.comparison import Verdict, verify_against_itself, verify_against_postgres
@@ -258,6 +259,14 @@ class CdcLab:
         url = self.server.url(self.database, role="postgres") if superuser else self.url
         with psycopg.connect(url, autocommit=True, options="-c synchronous_commit=on") as connection:
             connection.execute(statement.encode())
+
+    def drop_slot(self) -> None:
+        """Drop the replication slot; Postgres lets go of it a moment after the process that used it has ended."""
+        dropped = (
+            "select pg_drop_replication_slot(slot_name) from pg_replication_slots where slot_name = %s and not active"
+        )
+        with psycopg.connect(self.server.url(self.database, role="postgres"), autocommit=True) as connection:
+            assert soon(lambda: connection.execute(dropped, (self.slot,)).fetchone() is not None, 30)
 
     def status(self) -> dict[str, object]:
         """The status file."""

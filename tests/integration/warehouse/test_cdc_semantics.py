@@ -161,7 +161,7 @@ def test_a_dropped_slot_means_a_new_snapshot_and_phantom_rows_vanish(lab: CdcLab
     lab.execute("insert into lines (quantity) select i from generate_series(1, 50) i")
     lab.assert_exact()
     lab.stop()
-    lab.execute(f"select pg_drop_replication_slot('{lab.slot}')", superuser=True)
+    lab.drop_slot()
     lab.execute("delete from lines where quantity > 10")
     lab.start_thread()
     lab.assert_exact()
