@@ -14,7 +14,6 @@ from uuid import UUID
 from sqlalchemy import DateTime, Uuid, bindparam, func, select, update
 
 from api.identity.queries import registered_at
-from api.kernel import clock
 from api.kernel.actor import Actor, require_administrator
 from api.kernel.context import Context
 from api.kernel.db import Tx
@@ -104,7 +103,7 @@ class Brigades:
     async def set_aside(self, ctx: Context) -> int:
         """Returns how many votes count no longer."""
         async with ctx.db.read() as tx:
-            now: datetime = await tx.scalar(_NOW) or clock.now()
+            now: datetime = await tx.scalar(_NOW)
             since = now - WINDOW if self._looked_at is None else self._looked_at - LATE
             busy = [row[0] for row in await tx.all(BUSY, {"since": since})]
         aside = 0
